@@ -1,0 +1,76 @@
+package transport
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Build returns the argv to start on this machine so that argv runs behind t, with the first word an absolute path.
+//
+// A bare name is looked up in /usr/bin, /bin, /usr/sbin, /sbin and /usr/local/bin, never in PATH. The file, and each
+// directory and link on the way, must belong to root and be writable by root alone, otherwise the error is
+// [ErrUnsafe]; a missing file is [ErrNotFound]. Programs of further hops are on machines that cannot be looked at from
+// here. argv itself is not checked against files: it is on the far side, or, when t is [Self], the caller's own.
+func Build(t Transport, argv []string) ([]string, error) {
+	hops := Hops(t)
+	steps, err := unfold(hops, argv)
+	if err != nil {
+		return nil, err
+	}
+	if len(hops) == 0 {
+		return steps[0], nil
+	}
+	if sudo, ok := hops[0].(Sudo); ok && sudo.Chroot != "" {
+		if err := checkChroot(sudo.Chroot); err != nil {
+			return nil, err
+		}
+	}
+	out := steps[0]
+	out[0], err = findProgram(out[0])
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// checkChroot refuses a root directory in which others than root can place the libraries that sudo may load.
+func checkChroot(dir string) error {
+	info, err := walk(dir)
+	if errors.Is(err, ErrNotFound) {
+		return invalid("sudo chroot", dir, "does not exist")
+	}
+	if err != nil {
+		return fmt.Errorf("%w (sudo chroot)", err)
+	}
+	if !info.IsDir() {
+		return invalid("sudo chroot", dir, "is not a directory")
+	}
+	if info.Mode().Perm()&0o022 != 0 {
+		return fmt.Errorf("%w: %w", invalid("sudo chroot", dir, "is writable by group or others"), ErrUnsafe)
+	}
+	return nil
+}
+
+// A Step is what one hop runs.
+type Step struct {
+	Hop  string   // the hop in spec form; "self" for the worker
+	Argv []string // what starts that hop; the far part of it is inside, quoted where the hop needs it
+}
+
+// Explain returns what each hop will run, outermost first and the worker last. It starts nothing and does not look for
+// programs: the first word may be a bare name, which [Build] would look up.
+func Explain(t Transport, argv []string) ([]Step, error) {
+	hops := Hops(t)
+	argvs, err := unfold(hops, argv)
+	if err != nil {
+		return nil, err
+	}
+	steps := make([]Step, len(argvs))
+	for i := range argvs {
+		steps[i] = Step{Hop: Self{}.String(), Argv: argvs[i]}
+		if i < len(hops) {
+			steps[i].Hop = hops[i].String()
+		}
+	}
+	return steps, nil
+}

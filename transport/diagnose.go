@@ -1,0 +1,150 @@
+package transport
+
+import (
+	"strings"
+)
+
+// Exit is how a transport process ended before the worker could speak.
+type Exit struct {
+	Code   int    // the exit code; -1 or 0 together with Signal
+	Signal string // the signal that ended it, such as "killed"; empty if none did
+	Stderr string // the last lines it wrote to stderr
+}
+
+// Diagnosis is what can be told from an [Exit].
+type Diagnosis struct {
+	Hop    string // the hop that failed, in spec form; empty if unknown
+	Reason string // one of the Reason constants; empty if unknown
+	Advice string // what to do about it, one sentence; empty if unknown
+}
+
+// The reasons that [Diagnose] tells apart.
+const (
+	ReasonPassword    = "a password is required"
+	ReasonNotAllowed  = "not allowed by policy"
+	ReasonNoTerminal  = "a terminal is required"
+	ReasonNoPrivilege = "the system forbids gaining privileges"
+	ReasonMisset      = "the transport program is set up wrongly"
+	ReasonUnknownUser = "unknown user or group"
+	ReasonNotFound    = "program not found"
+	ReasonNotRunnable = "program cannot be executed"
+	ReasonDirectory   = "directory cannot be entered"
+	ReasonNoLogin     = "account has no login shell"
+	ReasonUnknownHost = "host name cannot be resolved"
+	ReasonRefused     = "connection refused"
+	ReasonUnreachable = "host cannot be reached"
+	ReasonTimeout     = "connection timed out"
+	ReasonClosed      = "connection closed by the far side"
+	ReasonAuth        = "authentication failed"
+	ReasonHostKey     = "host key is unknown"
+	ReasonHostChanged = "host key has changed"
+	ReasonConfig      = "bad configuration"
+	ReasonSignal      = "ended by a signal"
+)
+
+// Diagnose explains why a transport failed, from the texts of sudo 1.9, OpenSSH 9.2, util-linux 2.38 and the shells
+// sh, dash and bash, in English: start the transport with LC_ALL=C. Ask it only when the worker never spoke; after
+// that the same words may come from the function itself. A far host can write what it likes to stderr, so the result
+// is for people and logs, and no decision about trust may depend on it.
+func Diagnose(t Transport, e Exit) Diagnosis {
+	if e.Signal != "" {
+		return Diagnosis{Reason: ReasonSignal,
+			Advice: "find out who sent " + shown(e.Signal) + "; the kernel's log names an out-of-memory kill"}
+	}
+	if e.Code == 0 {
+		return Diagnosis{}
+	}
+	hops := Hops(t)
+	for _, tool := range tools {
+		if tool.codes != nil && !tool.codes[e.Code] {
+			continue
+		}
+		for _, symptom := range tool.symptoms {
+			line, found := findLine(e.Stderr, symptom.text)
+			if !found {
+				continue
+			}
+			return Diagnosis{Hop: tool.hop(hops, line), Reason: symptom.reason, Advice: symptom.advice}
+		}
+	}
+	return Diagnosis{}
+}
+
+// findLine returns the first line that contains all parts of text, in order; the parts are separated by "…", and a
+// text without a leading "…" begins the line.
+func findLine(stderr, text string) (string, bool) {
+	parts := strings.Split(text, "…")
+	for line := range strings.Lines(stderr) {
+		line = strings.TrimRight(line, "\r\n")
+		rest, ok := strings.CutPrefix(line, parts[0])
+		for _, part := range parts[1:] {
+			if !ok {
+				break
+			}
+			_, rest, ok = strings.Cut(rest, part)
+		}
+		if ok {
+			return line, true
+		}
+	}
+	return "", false
+}
+
+// isSudo and its like tell the hops of one tool.
+func isSudo(t Transport) bool   { _, ok := t.(Sudo); return ok }
+func isSSH(t Transport) bool    { _, ok := t.(SSH); return ok }
+func isUserns(t Transport) bool { _, ok := t.(Userns); return ok }
+
+// only returns the one hop that is of a kind, or "" if there are none or several.
+func only(hops []Transport, is func(Transport) bool) string {
+	found := ""
+	for _, hop := range hops {
+		if !is(hop) {
+			continue
+		}
+		if found != "" {
+			return ""
+		}
+		found = hop.String()
+	}
+	return found
+}
+
+func sudoHop(hops []Transport, _ string) string   { return only(hops, isSudo) }
+func usernsHop(hops []Transport, _ string) string { return only(hops, isUserns) }
+
+// sshHop also tells several ssh hops apart, by the host in the message.
+func sshHop(hops []Transport, line string) string {
+	if hop := only(hops, isSSH); hop != "" {
+		return hop
+	}
+	return only(hops, func(t Transport) bool {
+		ssh, ok := t.(SSH)
+		return ok && mentions(line, ssh.Host)
+	})
+}
+
+// mentions reports whether name stands in line as a word of its own.
+func mentions(line, name string) bool {
+	for _, word := range strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune(" @[]:'\",", r) }) {
+		if word == name {
+			return true
+		}
+	}
+	return strings.Contains(name, ":") && strings.Contains(line, name)
+}
+
+// shellHop is the hop whose program the far shell could not start: the one behind ssh if the line names its program,
+// otherwise the ssh hop itself, whose worker is missing.
+func shellHop(hops []Transport, line string) string {
+	for i, hop := range hops[:max(len(hops)-1, 0)] {
+		if !isSSH(hop) {
+			continue
+		}
+		argv, err := hopCommand(hops[i+1], []string{"worker"}, true)
+		if err == nil && mentions(line, argv[0]) {
+			return hops[i+1].String()
+		}
+	}
+	return only(hops, isSSH)
+}
