@@ -31,9 +31,10 @@ type Box struct {
 
 // A Reply is the way back of a Box.
 type Reply struct {
-	Results Values // the results, without a trailing error
-	Fault   *Fault // the function's error, panic or sudden end; nil if it returned normally
-	Run     Run    // who ran the function, and when
+	Results Values   // the results, without a trailing error
+	Fault   *Fault   // the function's error, panic or sudden end; nil if it returned normally
+	Refusal *Refusal // why the box was not opened; nil if it was
+	Run     Run      // who ran the function, and when
 
 	// Set by the courier on the near side; they do not travel.
 	Excess  Excess // what came around the reply

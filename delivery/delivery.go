@@ -1,0 +1,62 @@
+// Package delivery is the front door: it runs a registered Go function as another user, on another host or in a
+// namespace of its own, as if it were a local call.
+//
+//	var chown = registry.Register("chown", os.Chown)
+//
+//	func main() {
+//		delivery.Main() // in a delivered copy of this program: serve the call, then exit
+//
+//		root := delivery.Once{Via: transport.Sudo{}}
+//		if err := chown.On(root)("/srv/app", 33, 33); err != nil {
+//			log.Fatal(err)
+//		}
+//	}
+//
+// A call is packed with its arguments into a box and goes through the transport, here sudo, to a copy of this same
+// program, which unpacks it, runs the function and sends back what came of it: results, output, error or panic.
+//
+// # What travels
+//
+// Arguments and results travel by value, encoded with encoding/gob; package box lists what gob would change and what is
+// done about it. What cannot travel is refused when the function is registered.
+//
+// # What a far function finds
+//
+// Its directory is "/", its umask 077, its PATH the system's, and its environment holds HOME, USER, LOGNAME, SHELL,
+// LANG, LC_*, TZ, TERM and nothing else of the caller; [Once] has fields for all of these. Its stdin is empty; what it
+// or its children write to stdout and stderr arrives at the caller's while it runs. It runs in a session of its own.
+// When it returns, or its caller is gone, the processes that it started and did not wait for are killed: nothing
+// privileged outlives its call.
+package delivery
+
+import (
+	"os"
+
+	"github.com/seed354a1416/deliveryboy/box"
+	"github.com/seed354a1416/deliveryboy/registry"
+	"github.com/seed354a1416/deliveryboy/worker"
+)
+
+// Main has to be the first thing in main, and in TestMain of tests that deliver. In a delivered copy of the program it
+// serves and exits; otherwise it returns at once. Functions cannot be registered after it.
+func Main() {
+	registry.Seal()
+	if worker.Asked(os.Args) {
+		worker.Main(os.Args)
+	}
+}
+
+// Wrap returns fn as it is called through c, under the name of its Go symbol, such as "os.Chown":
+//
+//	var chown = delivery.Wrap(os.Chown, delivery.Once{Via: transport.Sudo{}})
+//
+// It is registry.RegisterSymbol and Func.On in one, and belongs, like these, in the declaration of a package variable.
+func Wrap[F any](fn F, c box.Courier) F {
+	return registry.RegisterSymbol(fn).On(c)
+}
+
+// WorkerArgv is the argv of a worker before any transport: the program, the verb and, if names are given, the functions
+// that it is narrowed to. A sudoers rule may name it to the letter.
+func WorkerArgv(program string, names ...string) []string {
+	return worker.Argv(program, names)
+}

@@ -1,0 +1,178 @@
+package delivery
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/seed354a1416/deliveryboy/channel"
+	"github.com/seed354a1416/deliveryboy/internal/build"
+	"github.com/seed354a1416/deliveryboy/transport"
+)
+
+func buildID() string { return build.ID() }
+
+// A process is a transport that runs, with our ends of its three streams.
+type process struct {
+	cmd     *exec.Cmd
+	stdin   *os.File // closing it is the signal that the caller is gone
+	stdout  *os.File
+	stderr  *os.File
+	mayKill bool // SIGKILL leaves nothing privileged behind
+
+	said   channel.Excess // the end of stderr; read it after exited and drained
+	exited chan struct{}  // closed when the transport is reaped
+	ended  *os.ProcessState
+	wait   sync.WaitGroup
+	once   sync.Once
+}
+
+// afterlife is how long the streams of a transport that has ended may stay open: a process that it left behind may hold
+// them.
+const afterlife = 250 * time.Millisecond
+
+func start(via transport.Transport, argv []string) (*process, error) {
+	p := &process{exited: make(chan struct{}), mayKill: !transport.GainsPrivilege(via)}
+	cmd := &exec.Cmd{Path: argv[0], Args: argv, SysProcAttr: attributes(via)}
+	if exe, err := os.Executable(); err == nil && argv[0] == exe && runtime.GOOS == "linux" {
+		cmd.Path = "/proc/self/exe" // still this build, if another one was installed meanwhile
+	}
+	var theirs [3]*os.File
+	defer func() {
+		for _, f := range theirs {
+			if f != nil {
+				f.Close()
+			}
+		}
+	}()
+	var err error
+	if theirs[0], p.stdin, err = os.Pipe(); err == nil {
+		if p.stdout, theirs[1], err = os.Pipe(); err == nil {
+			p.stderr, theirs[2], err = os.Pipe()
+		}
+	}
+	if err == nil {
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs[0], theirs[1], theirs[2]
+		err = cmd.Start()
+	}
+	if err != nil {
+		p.closeStreams()
+		return nil, err
+	}
+	p.cmd = cmd
+	p.wait.Add(2)
+	go p.listen()
+	go p.reap()
+	return p, nil
+}
+
+// attributes keep the terminal's Ctrl-C away from the worker: the caller decides what it cancels. Transports that ask
+// about tickets, such as sudo, must keep the terminal itself; a fresh copy of this program leads a session at once.
+func attributes(via transport.Transport) *syscall.SysProcAttr {
+	if _, ok := via.(transport.Self); ok {
+		return &syscall.SysProcAttr{Setsid: true}
+	}
+	return &syscall.SysProcAttr{Setpgid: true}
+}
+
+func (p *process) listen() {
+	defer p.wait.Done()
+	buf := make([]byte, 8<<10)
+	for {
+		n, err := p.stderr.Read(buf)
+		p.said.Write(buf[:n])
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (p *process) reap() {
+	defer p.wait.Done()
+	err := p.cmd.Wait()
+	var exit *exec.ExitError
+	if p.ended = p.cmd.ProcessState; errors.As(err, &exit) {
+		p.ended = exit.ProcessState
+	}
+	_ = p.stderr.SetReadDeadline(time.Now().Add(afterlife))
+	close(p.exited)
+}
+
+// release closes the lifeline: the worker sees that nobody waits for it.
+func (p *process) release() { p.once.Do(func() { p.stdin.Close() }) }
+
+// interrupt makes all reads and writes of the streams return at once.
+func (p *process) interrupt() {
+	_ = p.stdin.SetDeadline(time.Now())
+	_ = p.stdout.SetDeadline(time.Now())
+}
+
+// terminate asks the transport to end. It may be stopped, and a stopped process takes no signal but these.
+func (p *process) terminate() {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	_ = p.cmd.Process.Signal(syscall.SIGCONT)
+}
+
+// kill ends the transport if that leaves nothing privileged behind. Whoever kills sudo leaves a root process that only
+// root can end.
+func (p *process) kill() {
+	if p.mayKill {
+		_ = p.cmd.Process.Kill()
+	}
+}
+
+// exitsWithin reports whether the transport ended in time.
+func (p *process) exitsWithin(d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-p.exited:
+		return true
+	case <-t.C:
+		return false
+	}
+}
+
+// patience with a transport that was asked to end, step by step: it closes within a moment, or it is asked again.
+const (
+	politely = 2 * time.Second // after the lifeline was closed
+	firmly   = time.Second     // after SIGTERM
+	finally  = time.Second     // after SIGKILL
+)
+
+// end closes the lifeline and waits for the transport to end, asking ever more firmly. It reports whether it ended; if
+// not, a goroutine goes on waiting for it.
+func (p *process) end(grace time.Duration) bool {
+	p.release()
+	ended := p.exitsWithin(grace + politely)
+	if !ended {
+		p.terminate()
+		ended = p.exitsWithin(grace + firmly)
+	}
+	if !ended {
+		p.kill()
+		ended = p.exitsWithin(finally)
+	}
+	if ended {
+		p.wait.Wait()
+		p.closeStreams()
+		return true
+	}
+	go func() { // reap what would not die, whenever it does
+		p.wait.Wait()
+		p.closeStreams()
+	}()
+	return false
+}
+
+func (p *process) closeStreams() {
+	for _, f := range []*os.File{p.stdin, p.stdout, p.stderr} {
+		if f != nil {
+			f.Close()
+		}
+	}
+}
