@@ -37,6 +37,14 @@ func invalid(what, value, why string) error {
 	return fmt.Errorf("transport: %s %s: %s", what, shown(value), why)
 }
 
+// shownByte is one byte of a foreign value: %q would print 0xe4 as a letter.
+func shownByte(c byte) string {
+	if c < 0x80 {
+		return fmt.Sprintf("%q", c)
+	}
+	return fmt.Sprintf("%#02x", c)
+}
+
 // shown is a value from outside, safe to print and cut to a readable length.
 func shown(value string) string {
 	if len(value) > maxShown {

@@ -86,7 +86,7 @@ func checkEnvName(name string) error {
 	}
 	for i := range len(name) {
 		if c := name[i]; !nameByte(c) || c == '-' {
-			return invalid(what, name, fmt.Sprintf("byte %q is not allowed; names are [A-Za-z_][A-Za-z0-9_]*", c))
+			return invalid(what, name, fmt.Sprintf("byte %s is not allowed; names are [A-Za-z_][A-Za-z0-9_]*", shownByte(c)))
 		}
 	}
 	if dangerousEnv(name) {

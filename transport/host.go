@@ -50,7 +50,7 @@ func checkHostBytes(host string) error {
 			return invalid("host", host, "is not ASCII; write the punycode form of the name (xn--…)")
 		}
 		if !nameByte(c) && c != '.' {
-			return invalid("host", host, fmt.Sprintf("byte %q is not allowed; use letters, digits, '.', '-', '_'", c))
+			return invalid("host", host, fmt.Sprintf("byte %s is not allowed; use letters, digits, '.', '-', '_'", shownByte(c)))
 		}
 	}
 	return nil
@@ -95,7 +95,7 @@ func checkIPv6(host string) error {
 	}
 	for i := range len(zone) {
 		if c := zone[i]; !nameByte(c) && c != '.' {
-			return invalid("host", host, fmt.Sprintf("byte %q is not allowed in the zone after '%%'", c))
+			return invalid("host", host, fmt.Sprintf("byte %s is not allowed in the zone after '%%'", shownByte(c)))
 		}
 	}
 	return nil

@@ -30,7 +30,7 @@ func checkName(what, name string) error {
 	}
 	for i := range len(body) {
 		if c := body[i]; !nameByte(c) && c != '.' {
-			return invalid(what, name, fmt.Sprintf("byte %q is not allowed; use letters, digits, '_', '.', '-'", c))
+			return invalid(what, name, fmt.Sprintf("byte %s is not allowed; use letters, digits, '_', '.', '-'", shownByte(c)))
 		}
 	}
 	return nil

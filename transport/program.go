@@ -75,8 +75,10 @@ func checkFile(path string) error {
 		return err
 	}
 	switch {
+	case info.IsDir():
+		return fmt.Errorf("transport: program %s: is a directory: %w", shown(path), ErrUnsafe)
 	case !info.Mode().IsRegular():
-		return fmt.Errorf("transport: program %s: is not a regular file (%s): %w", shown(path), info.Mode().Type(), ErrUnsafe)
+		return fmt.Errorf("transport: program %s: is not a regular file: %w", shown(path), ErrUnsafe)
 	case info.Mode().Perm()&0o111 == 0:
 		return fmt.Errorf("transport: program %s: is not executable (mode %04o): %w", shown(path), mode(info), ErrUnsafe)
 	}

@@ -32,7 +32,7 @@ func setID(s *Spec, value string) error {
 	}
 	for i := range len(value) {
 		if c := value[i]; !nameByte(c) && c != '.' {
-			return invalid("id", value, fmt.Sprintf("byte %q is not allowed; use letters, digits, '_', '.', '-'", c))
+			return invalid("id", value, fmt.Sprintf("byte %s is not allowed; use letters, digits, '_', '.', '-'", shownByte(c)))
 		}
 	}
 	return nil
@@ -107,7 +107,7 @@ func (p *parser) takeExtra(part segment) error {
 	}
 	for i := range len(part.key) {
 		if c := part.key[i]; !nameByte(c) && c != '.' && c != ':' {
-			return badKey("unknown key %s: byte %q is not allowed", shown(part.key), c)
+			return badKey("unknown key %s: byte %s is not allowed", shown(part.key), shownByte(c))
 		}
 	}
 	if err := p.once(part); err != nil {
