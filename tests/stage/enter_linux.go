@@ -9,16 +9,7 @@ import (
 	"strconv"
 )
 
-// The environment variables that tell a process its part.
-const (
-	roleVar = "STAGE_ROLE"
-	fileVar = "STAGE_FILE"
-
-	roleInit   = "init"   // the first process of the namespace
-	roleInside = "inside" // the program itself, and whatever it starts
-
-	file = dir + "/stage.json"
-)
+const file = dir + "/stage.json"
 
 // Enter goes into a private place, and is the first thing in main, or in TestMain after delivery.Main.
 //

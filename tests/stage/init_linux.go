@@ -31,8 +31,8 @@ func runInit(o Options) int {
 	unix.CloseOnExec(resultFD)
 	lifeline := os.NewFile(lifelineFD, "lifeline")
 	// Signals come through the lifeline; what a terminal sends to the whole group must not end this process. They are
-	// caught instead of ignored because a child would inherit "ignored".
-	signal.Notify(make(chan os.Signal), relayed...)
+	// caught and left unread instead of ignored, because a child would inherit "ignored".
+	signal.Notify(make(chan os.Signal, 1), relayed...)
 
 	if err := os.Setenv("PATH", securePath); err != nil {
 		fmt.Fprintln(os.Stderr, "stage:", err)

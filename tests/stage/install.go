@@ -23,8 +23,13 @@ var wanted = []struct{ command, pkg string }{
 // Install installs what the stage needs and this machine lacks, with apt-get on a Debian system, as root. Elsewhere it
 // changes nothing. It says in log what it did; the error says what is still missing.
 //
+// A program may call it before [Enter]: in the copies that Enter starts it does nothing.
+//
 // No service is started: while apt-get runs, a policy-rc.d that forbids it is in place, if the machine has none.
 func Install(ctx context.Context, log io.Writer) error {
+	if os.Getenv(roleVar) != "" {
+		return nil // the process that entered the stage has done it
+	}
 	missing, packages := lacking()
 	if len(missing) == 0 {
 		fmt.Fprintln(log, "stage: everything is there, nothing to install")

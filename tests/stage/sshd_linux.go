@@ -25,13 +25,13 @@ type sshd struct {
 
 // setUpSSH starts the server and writes what a client needs. What is missing on the machine becomes a reason to skip.
 func (f *first) setUpSSH() error {
+	s := f.stage
 	for _, name := range []string{"sshd", "ssh", "ssh-keygen"} {
-		if _, err := exec.LookPath(name); err != nil {
-			f.stage.Why[SSH] = name + " is not installed; run: go run ./tests/stage/install"
+		if !installed(name) {
+			s.Why[SSH] = name + " is not installed; run: go run ./tests/stage/install"
 			return nil
 		}
 	}
-	s := f.stage
 	s.Identity, s.KnownHosts = s.Home+"/.ssh/id_ed25519", s.Home+"/.ssh/known_hosts"
 	s.SSHConfig, s.SSHDLog = s.Home+"/.ssh/config", sshDir+"/log"
 	if err := f.makeKeys(); err != nil {

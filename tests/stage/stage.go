@@ -44,6 +44,15 @@ const (
 
 var features = []string{Private, Sudo, SSH, SecondUser, PasswordSet, RootHelper, Userns}
 
+// The environment variables that tell a process its part.
+const (
+	roleVar = "STAGE_ROLE"
+	fileVar = "STAGE_FILE"
+
+	roleInit   = "init"   // the first process of the namespace
+	roleInside = "inside" // the program itself, and whatever it starts
+)
+
 // Options say how to enter. The zero value goes in as the ordinary user.
 type Options struct {
 	// StayRoot keeps the process root inside, instead of becoming the ordinary user.

@@ -37,7 +37,7 @@ func (f *first) setUpSudo() error {
 		return err
 	}
 	s.Rules = rules
-	if _, err := exec.LookPath("sudo"); err != nil {
+	if !installed("sudo") {
 		s.Why[Sudo] = "sudo is not installed; run: go run ./tests/stage/install"
 		return nil
 	}
@@ -49,6 +49,11 @@ func (f *first) setUpSudo() error {
 		s.Why[Sudo] = fmt.Sprintf("sudo -n as uid %d: %v %.200q", s.UID, err, out)
 	}
 	return nil
+}
+
+func installed(command string) bool {
+	_, err := exec.LookPath(command)
+	return err == nil
 }
 
 // setRules checks the text with visudo before it counts, as a broken file would end all sudo.

@@ -1,0 +1,62 @@
+# Everything that can be done here; "make" alone lists it.
+
+GO       ?= go
+FUZZTIME ?= 5s
+SYSTEMS   = darwin freebsd
+STATIC    = CGO_ENABLED=0 $(GO) build -trimpath
+
+# A program built with -race waits for a second when it exits, and the tests start thousands of them.
+export GORACE ?= atexit_sleep_ms=0
+
+.PHONY: help
+help: ## this list
+	@awk -F ' *## *' '/^[a-z]+:.*##/ { sub(/:.*/, "", $$1); printf "  make %-6s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: demo
+demo: prepare ## audits this machine through every transport there is
+	$(STATIC) -o bin/hostaudit ./examples/hostaudit
+	bin/hostaudit
+
+.PHONY: build
+build: ## the static command, in bin/
+	$(STATIC) -o bin/deliveryboy ./cmd/deliveryboy
+
+.PHONY: test
+test: prepare ## vet and test with -race; vet and build for the other systems
+	$(GO) vet ./...
+	@if command -v "$$($(GO) env CC)" >/dev/null; then \
+		echo '$(GO) test -race ./...'; CGO_ENABLED=1 $(GO) test -race -timeout 10m ./...; \
+	else \
+		echo 'NOT TESTED with -race: there is no C compiler (apt-get install gcc libc6-dev)'; $(GO) test -timeout 10m ./...; \
+	fi
+	@for system in $(SYSTEMS); do \
+		echo "for $$system: vet and build"; \
+		GOOS=$$system CGO_ENABLED=0 $(GO) vet ./... && GOOS=$$system CGO_ENABLED=0 $(GO) build ./... || exit 1; \
+	done
+
+.PHONY: lint
+lint: bin/golangci-lint ## gofmt, vet, golangci-lint (staticcheck included)
+	@test -z "$$(gofmt -l .)" || { echo 'not formatted, run gofmt -w:'; gofmt -l .; exit 1; }
+	$(GO) vet ./...
+	bin/golangci-lint run
+
+.PHONY: bench
+bench: ## what a call costs, measured here
+	$(GO) run ./tests/bench
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (5s)
+	@grep -rl --include='*_test.go' '^func Fuzz' . | xargs -r -n 1 dirname | sort -u | while read -r dir; do \
+		for name in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' "$$dir"/*_test.go | cut -c 6-); do \
+			echo "$$dir $$name"; $(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$dir" || exit 1; \
+		done || exit 1; \
+	done
+
+# Installs sudo, sshd and ssh where they are missing and it may, and says so.
+.PHONY: prepare
+prepare:
+	@$(GO) run ./tests/stage/install || echo 'going on without; what is not tested for it says so'
+
+bin/golangci-lint: tools/go.mod tools/go.sum
+	cd tools && $(STATIC) -o ../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	@touch $@
