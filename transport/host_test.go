@@ -172,7 +172,7 @@ func TestPunycode(t *testing.T) {
 	for label, want := range map[string]string{
 		"他们为什么不说中文":                    "ihqwcrb4cv8a8dqg056pqjye",
 		"почемужеонинеговорятпорусски": "b1abfaaepdrnnbgefbadotcwatmq2g4l",
-		"bücher":                       "bcher-kva",
+		"bücher": "bcher-kva",
 	} {
 		if got := punycode([]rune(label)); got != want {
 			t.Errorf("%s: got %s, want %s", label, got, want)

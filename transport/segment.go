@@ -137,14 +137,16 @@ func split(text string) ([]segment, error) {
 		switch {
 		case i == len(text):
 		case text[i] == '\\':
-			i++
+			if i+1 < len(text) { // a lone one at the end is for unescape to refuse
+				i++
+			}
 			continue
 		case strings.HasPrefix(text[i:], "///"):
 			return nil, syntaxError(text, i, `three slashes in a row; write a slash at the end of a value or after a slash as \/`)
 		case !strings.HasPrefix(text[i:], separator):
 			continue
 		}
-		seg, err := readSegment(text, start, min(i, len(text)))
+		seg, err := readSegment(text, start, i)
 		if err != nil {
 			return nil, err
 		}
