@@ -2,8 +2,9 @@ package worker
 
 import (
 	"fmt"
-	"io"
+	"log"
 	"os"
+	"runtime"
 	"sync"
 	"time"
 
@@ -15,7 +16,7 @@ import (
 // outputs catches what is written to fds 1 and 2, by this process, by C code and by child processes, and sends it to the
 // caller while the function runs. The pipes hold back a writer that is faster than the caller.
 type outputs struct {
-	ends    []*os.File
+	streams []*stream
 	readers sync.WaitGroup
 }
 
@@ -33,12 +34,12 @@ func capture(wire *channel.Wire, id uint32) (*outputs, error) {
 			o.finish()
 			return nil, fmt.Errorf("fd %d: %w", fd, err)
 		}
-		o.ends = append(o.ends, r)
-		o.readers.Add(1)
-		go func() {
-			defer o.readers.Done()
-			forward(r, wire, typ, id)
-		}()
+		s := &stream{pipe: r, wire: wire, typ: typ, id: id}
+		o.streams = append(o.streams, s)
+		o.readers.Go(s.forward)
+		if fd == 2 && log.Writer() == os.Stderr {
+			log.SetOutput(logOutput{s})
+		}
 	}
 	return o, nil
 }
@@ -71,22 +72,81 @@ func pipeTo(fd int) (*os.File, error) {
 	return r, nil
 }
 
-// forward sends what comes out of r until it ends. When the caller takes no more, output is read and dropped: the
+// A stream is the reading end of one captured descriptor.
+type stream struct {
+	pipe *os.File
+	wire *channel.Wire
+	typ  channel.Type
+	id   uint32
+
+	sending sync.Mutex // held from taking bytes out of the pipe until their frame is written
+	deaf    bool       // the caller takes no more
+}
+
+// forward sends what comes out of the pipe until it ends. When the caller takes no more, output is read and dropped: the
 // function must not hang on it while it is being cancelled.
-func forward(r *os.File, wire *channel.Wire, typ channel.Type, id uint32) {
+func (s *stream) forward() {
+	raw, err := s.pipe.SyscallConn()
+	if err != nil {
+		return
+	}
 	buf := make([]byte, chunk)
-	for {
-		n, err := r.Read(buf)
-		if n > 0 {
-			if err := wire.WriteFrame(typ, 0, id, buf[:n]); err != nil {
-				_, _ = io.Copy(io.Discard, r)
-				return
-			}
-		}
+	for more := true; more; {
+		err = raw.Read(func(fd uintptr) (ready bool) {
+			more, ready = s.take(int(fd), buf)
+			return ready
+		})
 		if err != nil {
 			return
 		}
 	}
+}
+
+// take moves one piece from the pipe to the caller. more is false at the pipe's end, ready is false if it is empty.
+func (s *stream) take(fd int, buf []byte) (more, ready bool) {
+	s.sending.Lock()
+	defer s.sending.Unlock()
+	n, err := unix.Read(fd, buf)
+	switch {
+	case err == unix.EAGAIN:
+		return true, false
+	case err == unix.EINTR:
+		return true, true
+	case n <= 0:
+		return false, true
+	}
+	if !s.deaf {
+		s.deaf = s.wire.WriteFrame(s.typ, 0, s.id, buf[:n]) != nil
+	}
+	return true, true
+}
+
+// flushed waits until all that was written to the descriptor so far is on its way to the caller.
+func (s *stream) flushed() {
+	for !s.empty() {
+		runtime.Gosched()
+	}
+}
+
+func (s *stream) empty() bool {
+	s.sending.Lock()
+	defer s.sending.Unlock()
+	left := 0
+	raw, err := s.pipe.SyscallConn()
+	if err == nil {
+		err = raw.Control(func(fd uintptr) { left, _ = unix.IoctlGetInt(int(fd), fionread) })
+	}
+	return err != nil || left == 0
+}
+
+// logOutput is what package log writes to. log.Fatal ends the process with its next breath, so that what it says must
+// be on its way before.
+type logOutput struct{ stderr *stream }
+
+func (l logOutput) Write(p []byte) (int, error) {
+	n, err := os.Stderr.Write(p)
+	l.stderr.flushed()
+	return n, err
 }
 
 // finish ends the capture: all that was written before it is sent when it returns.
@@ -98,11 +158,11 @@ func (o *outputs) finish() {
 		}
 		null.Close()
 	}
-	for _, r := range o.ends {
-		_ = r.SetReadDeadline(time.Now().Add(lastOutput))
+	for _, s := range o.streams {
+		_ = s.pipe.SetReadDeadline(time.Now().Add(lastOutput))
 	}
 	o.readers.Wait()
-	for _, r := range o.ends {
-		r.Close()
+	for _, s := range o.streams {
+		s.pipe.Close()
 	}
 }

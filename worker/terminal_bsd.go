@@ -5,6 +5,7 @@ package worker
 import "golang.org/x/sys/unix"
 
 const (
+	fionread   = 0x4004667f // FIONREAD of <sys/filio.h>
 	getTermios = unix.TIOCGETA
 	setTermios = unix.TIOCSETA
 )
