@@ -102,14 +102,14 @@ func exited(w io.Writer, far box.Courier) {
 
 // cancelled: the function's context ends with the caller's.
 func cancelled(w io.Writer, far box.Courier) {
-	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
-	defer cancel()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer time.AfterFunc(200*time.Millisecond, cancel).Stop() // somebody presses Ctrl-C, say
 	err := wait.On(far)(ctx)
 	fmt.Fprintln(w, "6. cancelled:", err)
-	fmt.Fprintln(w, "   errors.Is context.DeadlineExceeded:", errors.Is(err, context.DeadlineExceeded))
-	var delivery *box.DeliveryError
-	if errors.As(err, &delivery) {
-		fmt.Fprintln(w, "   the function:", delivery.Fate)
+	fmt.Fprintln(w, "   errors.Is context.Canceled:", errors.Is(err, context.Canceled))
+	var late *box.DeliveryError
+	if errors.As(err, &late) { // it did not return by itself within Once.Grace, or was not there yet
+		fmt.Fprintln(w, "   the function:", late.Fate)
 	}
 }
 

@@ -19,7 +19,7 @@ func keygen(t *testing.T, dir, kind string, args ...string) string {
 		t.Skip("needs ssh-keygen: ", err)
 	}
 	file := filepath.Join(dir, "ssh_host_"+kind+"_key")
-	out, err := exec.Command(tool, append([]string{"-q", "-N", "", "-t", kind, "-f", file}, args...)...).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), tool, append([]string{"-q", "-N", "", "-t", kind, "-f", file}, args...)...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("ssh-keygen: %v: %s", err, out)
 	}
@@ -33,7 +33,7 @@ func TestAuditHostKeys(t *testing.T) {
 	bits := map[string]int{}
 	for kind, args := range map[string][]string{"ed25519": nil, "ecdsa": {"-b", "384"}, "rsa": {"-b", "2048"}} {
 		file := keygen(t, dir, kind, args...)
-		out, err := exec.Command("ssh-keygen", "-l", "-f", file).Output()
+		out, err := exec.CommandContext(t.Context(), "ssh-keygen", "-l", "-f", file).Output()
 		if err != nil {
 			t.Fatal(err)
 		}

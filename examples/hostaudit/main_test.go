@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,7 +24,7 @@ func build(t *testing.T) string {
 		t.Fatal(err)
 	}
 	program := filepath.Join(dir, "hostaudit")
-	cmd := exec.Command("go", "build", "-o", program, ".")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
@@ -63,7 +64,7 @@ type document struct {
 func runProgram(t *testing.T, uid uint32, args ...string) (doc document, stdout, stderr string) {
 	t.Helper()
 	var out, errOut strings.Builder
-	cmd := exec.Command(build(t), args...)
+	cmd := exec.CommandContext(t.Context(), build(t), args...)
 	cmd.Dir = "/"
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	if uid != 0 {
@@ -107,7 +108,9 @@ func TestDemo(t *testing.T) {
 			t.Errorf("%s: worker start %d ns, call %d ns, host %q", v.Target, v.WorkerStart, v.CallTime, v.Host)
 		}
 		for _, a := range v.Audits {
-			saw[v.Target] += a.Name + a.Summary + a.Error + "\n"
+			if a.Name != "listeners" { // sockets of other programs come and go
+				saw[v.Target] += fmt.Sprint(a.Name, a.Error, a.Findings, "\n")
+			}
 			secret := a.Name == "passwords" || a.Name == "sudoers"
 			if denied := secret && !root; a.Denied != denied || denied != strings.Contains(a.Error, "permission denied") {
 				t.Errorf("%s on %s: denied %t, want %t (%s)", a.Name, v.Target, a.Denied, denied, a.Error)

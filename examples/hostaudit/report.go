@@ -33,7 +33,7 @@ func table(w io.Writer, rows [][]string) {
 	for _, row := range rows {
 		fmt.Fprintln(t, strings.TrimRight(strings.Join(row, "\t"), "\t "))
 	}
-	t.Flush() // into a buffer, which takes everything
+	_ = t.Flush() // w is a buffer, which takes everything
 }
 
 func writePlaces(w io.Writer, visits []*visit) {
@@ -57,6 +57,7 @@ func writePlaces(w io.Writer, visits []*visit) {
 			fmt.Fprintf(w, "%s: FAILED: an audit that must work there did not, see below\n", v.Target)
 		}
 	}
+	fmt.Fprintln(w, "Worker start is a call without its function. The first call over ssh opens the connection that the later ones share.")
 }
 
 func ms(d time.Duration) string { return fmt.Sprintf("%.2f ms", float64(d)/float64(time.Millisecond)) }
@@ -119,14 +120,17 @@ func (v *visit) findings() []auditFinding {
 	return all
 }
 
-// saw is everything that the target could see, as one text to compare.
+// saw is what the target found and what it was denied, as one text to compare. The summaries are left out: sockets and
+// processes come and go between two visits.
 func (v *visit) saw() string {
 	var b strings.Builder
 	for _, o := range v.Audits {
-		fmt.Fprintf(&b, "%s: %s %q\n", o.Name, o.verdict(), o.Findings)
+		b.WriteString(o.saw())
 	}
 	return b.String()
 }
+
+func (o outcome) saw() string { return fmt.Sprintf("%s: %s %q\n", o.Name, o.Error, o.Findings) }
 
 // writeComparison counts the findings of each audit on each target.
 func writeComparison(w io.Writer, visits []*visit) {
@@ -179,8 +183,8 @@ func compareRoots(w io.Writer, visits []*visit) {
 		return
 	}
 	for i, o := range local.Audits {
-		if other := remote.Audits[i]; fmt.Sprint(o.verdict(), o.Findings) != fmt.Sprint(other.verdict(), other.Findings) {
-			fmt.Fprintf(w, "sudo and ssh+sudo differ in %s: %s | %s\n", o.Name, o.verdict(), other.verdict())
+		if other := remote.Audits[i]; o.saw() != other.saw() {
+			fmt.Fprintf(w, "sudo and ssh+sudo differ in %s: %s findings | %s findings\n", o.Name, local.cell(i), remote.cell(i))
 		}
 	}
 }

@@ -49,10 +49,10 @@ func TestComparisonNamesTheDifference(t *testing.T) {
 	t.Parallel()
 	var b strings.Builder
 	compareRoots(&b, []*visit{
-		{Target: "sudo", Audits: []outcome{{Name: "passwords", Summary: "1 account"}, {Name: "setuid", Summary: "same"}}},
-		{Target: "ssh+sudo", Audits: []outcome{{Name: "passwords", Summary: "2 accounts"}, {Name: "setuid", Summary: "same"}}},
+		{Target: "sudo", Audits: []outcome{{Name: "passwords", Findings: []Finding{{Severity: High}}}, {Name: "setuid", Summary: "3 files"}}},
+		{Target: "ssh+sudo", Audits: []outcome{{Name: "passwords"}, {Name: "setuid", Summary: "4 files"}}},
 	})
-	if got, want := b.String(), "sudo and ssh+sudo differ in passwords: 1 account | 2 accounts\n"; got != want {
+	if got, want := b.String(), "sudo and ssh+sudo differ in passwords: 1 findings | 0 findings\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

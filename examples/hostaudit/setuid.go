@@ -71,21 +71,21 @@ func auditSetuid(ctx context.Context, q SetuidQuery) (SetuidReport, error) {
 
 // distinct resolves the roots, and leaves out those that are missing or below another one: /bin is /usr/bin today.
 func distinct(roots []string) []string {
-	var real []string
+	var kept []string
 	for _, root := range roots {
 		root, err := filepath.EvalSymlinks(root)
 		if err != nil {
 			continue // missing, or a loop of symlinks: nothing can be run from there
 		}
 		covered := false
-		for _, r := range real {
+		for _, r := range kept {
 			covered = covered || root == r || strings.HasPrefix(root, strings.TrimSuffix(r, "/")+"/")
 		}
 		if !covered {
-			real = append(real, root)
+			kept = append(kept, root)
 		}
 	}
-	return real
+	return kept
 }
 
 type setuidWalk struct {
@@ -130,10 +130,11 @@ func (w *setuidWalk) enter(isRoot bool, info fs.FileInfo) error {
 	if !ok {
 		return nil
 	}
+	device := uint64(stat.Dev) //nolint:unconvert // it is an int32 on darwin
 	if isRoot {
-		w.device = uint64(stat.Dev)
+		w.device = device
 	}
-	if uint64(stat.Dev) != w.device {
+	if device != w.device {
 		return fs.SkipDir
 	}
 	return nil

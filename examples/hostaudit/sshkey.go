@@ -81,7 +81,9 @@ func keyStrength(key []byte) (kind string, bits int) {
 		bits = 256
 		s.next()
 	case strings.HasPrefix(kind, "ecdsa-sha2-nistp"):
-		fmt.Sscanf(kind, "ecdsa-sha2-nistp%d", &bits)
+		if _, err := fmt.Sscanf(kind, "ecdsa-sha2-nistp%d", &bits); err != nil {
+			return "", 0
+		}
 		s.next()
 	}
 	if s.short {

@@ -30,7 +30,7 @@ func quickstart(t *testing.T) (stdout, stderr string, err error) {
 		t.Fatal(err)
 	}
 	var out, errOut strings.Builder
-	cmd := exec.Command(exe)
+	cmd := exec.CommandContext(t.Context(), exe)
 	cmd.Env = append(os.Environ(), "PLAY=quickstart")
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	err = cmd.Run()
