@@ -310,8 +310,11 @@ func TestEnvelopeRoundTrip(t *testing.T) {
 }
 
 func FuzzUnpack(f *testing.F) {
-	text := packed(f)
-	reply, err := PackReply(testReply(), testNonce)
+	text, err := Pack(&Box{Func: "f", Args: Values{Gob: []byte("args")}}, testNonce)
+	if err != nil {
+		f.Fatal(err)
+	}
+	reply, err := PackReply(&Reply{Results: Values{Bulk: [][]byte{{1}}}}, testNonce)
 	if err != nil {
 		f.Fatal(err)
 	}

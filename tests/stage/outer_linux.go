@@ -137,7 +137,10 @@ func resultOf(answer io.Reader, died error) (result, error) {
 			res.ExitCode = 128 + int(status.Signal())
 		}
 	}
-	return res, fmt.Errorf("stage: the first process inside died: %v", died)
+	if died == nil {
+		died = errors.New("the program ended before it came to stage.Enter a second time")
+	}
+	return res, fmt.Errorf("stage: the first process inside died: %w", died)
 }
 
 // leave exits as the inner process did, by the same signal where that is an ordinary way to die.

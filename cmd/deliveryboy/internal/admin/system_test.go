@@ -209,4 +209,3 @@ func TestUnsupportedElsewhere(t *testing.T) {
 		t.Errorf("%v; %v", errProc, errNet)
 	}
 }
-

@@ -62,11 +62,11 @@ func TestParseUnix(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
 		"0000000000000000: 00000002 00000000 00010000 0001 01 4711 /run/a socket": "/run/a socket",
-		"0000000000000000: 00000002 00000000 00010000 0001 01 4711 @abstract":      "@abstract",
-		"0000000000000000: 00000002 00000000 00000000 0002 01 4711 /run/datagram":  "",
-		"0000000000000000: 00000003 00000000 00000000 0001 03 4711":                "",
-		"Num       RefCount Protocol Flags    Type St Inode Path":                  "",
-		"rest of a path with a line break":                                         "",
+		"0000000000000000: 00000002 00000000 00010000 0001 01 4711 @abstract":     "@abstract",
+		"0000000000000000: 00000002 00000000 00000000 0002 01 4711 /run/datagram": "",
+		"0000000000000000: 00000003 00000000 00000000 0001 03 4711":               "",
+		"Num       RefCount Protocol Flags    Type St Inode Path":                 "",
+		"rest of a path with a line break":                                        "",
 	} {
 		if l, ok := parseUnix("unix", line); ok != (want != "") || l.Address != want {
 			t.Errorf("%q: %+v, %v, want %q", line, l, ok, want)

@@ -1,0 +1,177 @@
+package channel
+
+import (
+	"fmt"
+	"math"
+	"time"
+)
+
+// Mode is the form of a wire.
+type Mode string
+
+// The modes. Auto is only asked for: the worker then offers the binary form if its side may be 8-bit clean, and the
+// caller takes it if the path back has shown to be.
+const (
+	Auto   Mode = ""
+	Text   Mode = "text"
+	Binary Mode = "binary"
+)
+
+// A Preamble is the first thing that a caller sends: what it is, and how the worker is to be set up.
+type Preamble struct {
+	Version    int           // 0 is sent as Version
+	Nonce      Nonce         // of the call; it travels in the markers
+	Build      string        // build ID of the caller's program
+	Registry   string        // fingerprint of its functions, in hex
+	Names      []string      // the functions that the worker is narrowed to; empty for no narrowing
+	Dir        string        // working directory; empty for the one that it is in
+	Umask      *int          // 0 to 0o777; nil for the one that it has
+	Nice       int           // -20 to 19, added by the worker; 0 for none
+	Env        []string      // "NAME=value" each, for the worker's policy to admit
+	Grace      time.Duration // how long a cancelled function may take to end; 0 for the worker's default
+	Mode       Mode          // Auto or Text
+	MaxMessage int64         // the longest reply that the caller takes, in bytes; 0 for DefaultMessage
+}
+
+// A Hello is the worker's answer: what it is, and whether it goes on.
+type Hello struct {
+	Version   int    // 0 is sent as Version
+	Build     string // build ID of the worker's program
+	Registry  string // fingerprint of its functions, in hex
+	Go        string // its Go version
+	OS, Arch  string
+	Host      string
+	PID       int
+	UID, GID  int
+	Mode      Mode     // Text or Binary; Door.Admit sets it
+	Functions []string // its functions, if the registries differ
+	Refusal   string   // why it does not go on; empty if it does
+	Code      int      // the exit code that it then ends with
+}
+
+// A HandshakeError says that no wire came about: the other side ended, or did not say what it should.
+type HandshakeError struct {
+	What string // what was on its way: "preamble", "hello", "choice"
+	Why  string
+	Err  error // the cause, if there is one
+}
+
+func (e *HandshakeError) Error() string {
+	text := fmt.Sprintf("channel: %s: %s", e.What, e.Why)
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text
+}
+
+func (e *HandshakeError) Unwrap() error { return e.Err }
+
+// A VersionError says that the other side speaks another version of the protocol.
+type VersionError struct {
+	What        string // "preamble" or "hello"
+	Got, Speaks int
+}
+
+func (e *VersionError) Error() string {
+	return fmt.Sprintf("channel: %s: this program speaks %d, not %d: install the same build on both sides", e.What, e.Speaks, e.Got)
+}
+
+// A RefusedError says that the worker will not go on, and why.
+type RefusedError struct {
+	Code int // the exit code that the worker ends with
+	Why  string
+}
+
+func (e *RefusedError) Error() string { return fmt.Sprintf("channel: the worker refuses: %s", e.Why) }
+
+func versionOf(v int) int64 {
+	if v == 0 {
+		return Version
+	}
+	return int64(v)
+}
+
+func (p *Preamble) encode() ([]byte, error) {
+	var f fields
+	f.number("version", versionOf(p.Version))
+	f.string("build", p.Build)
+	f.string("registry", p.Registry)
+	f.list("name", p.Names)
+	f.string("dir", p.Dir)
+	if p.Umask != nil {
+		f.list("umask", []string{fmt.Sprint(*p.Umask)})
+	}
+	f.number("nice", int64(p.Nice))
+	f.list("env", p.Env)
+	f.number("grace", int64(p.Grace))
+	f.string("mode", string(p.Mode))
+	f.number("max-message", p.MaxMessage)
+	return f.bytes("preamble")
+}
+
+func (p *Preamble) decode(text []byte) error {
+	f, err := parse("preamble", text)
+	if err != nil {
+		return err
+	}
+	*p = Preamble{
+		Version:    Version,
+		Nonce:      p.Nonce,
+		Build:      f.string("build"),
+		Registry:   f.string("registry"),
+		Names:      f.list("name"),
+		Dir:        f.string("dir"),
+		Nice:       int(f.integer("nice", -20, 19)),
+		Env:        f.list("env"),
+		Grace:      time.Duration(f.integer("grace", 0, math.MaxInt64)),
+		Mode:       f.mode("mode"),
+		MaxMessage: f.integer("max-message", 0, math.MaxInt64),
+	}
+	if f.string("umask") != "" {
+		p.Umask = new(int(f.integer("umask", 0, 0o777)))
+	}
+	return f.err
+}
+
+func (h *Hello) encode() ([]byte, error) {
+	var f fields
+	f.number("version", versionOf(h.Version))
+	f.string("build", h.Build)
+	f.string("registry", h.Registry)
+	f.string("go", h.Go)
+	f.string("os", h.OS)
+	f.string("arch", h.Arch)
+	f.string("host", h.Host)
+	f.number("pid", int64(h.PID))
+	f.number("uid", int64(h.UID))
+	f.number("gid", int64(h.GID))
+	f.string("mode", string(h.Mode))
+	f.list("function", h.Functions)
+	f.string("refusal", h.Refusal)
+	f.number("code", int64(h.Code))
+	return f.bytes("hello")
+}
+
+func (h *Hello) decode(text []byte) error {
+	f, err := parse("hello", text)
+	if err != nil {
+		return err
+	}
+	*h = Hello{
+		Version:   Version,
+		Build:     f.string("build"),
+		Registry:  f.string("registry"),
+		Go:        f.string("go"),
+		OS:        f.string("os"),
+		Arch:      f.string("arch"),
+		Host:      f.string("host"),
+		PID:       int(f.integer("pid", 0, math.MaxInt32)),
+		UID:       int(f.integer("uid", -1, math.MaxUint32)),
+		GID:       int(f.integer("gid", -1, math.MaxUint32)),
+		Mode:      f.mode("mode"),
+		Functions: f.list("function"),
+		Refusal:   f.string("refusal"),
+		Code:      int(f.integer("code", 0, 255)),
+	}
+	return f.err
+}

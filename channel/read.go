@@ -1,0 +1,96 @@
+package channel
+
+import (
+	"hash/crc32"
+	"io"
+	"slices"
+)
+
+// inbound is the reading half of a wire.
+type inbound struct {
+	source source
+	limits Limits
+	buf    []byte              // the payload of the last frame
+	open   map[uint32]*message // incomplete messages by stream
+	held   int64               // what they may come to hold
+	err    error               // the first one; nothing can be read after it
+}
+
+// Next returns the next frame. A message, Call or Reply, comes once, when it is complete; the Data frames that it was
+// made of do not show. Frames of a type that this package does not know come as they are, and are to be ignored.
+//
+// The error is io.EOF if the stream ends between frames, and a *[FrameError] in every other case. It stays.
+func (in *inbound) Next() (Frame, error) {
+	for in.err == nil {
+		f, done, err := in.frame()
+		if err != nil {
+			in.err = err
+		} else if done {
+			return f, nil
+		}
+	}
+	return Frame{}, in.err
+}
+
+// frame reads one frame; done says that it, or the message that it completes, is for the caller.
+func (in *inbound) frame() (f Frame, done bool, err error) {
+	var h Header
+	at := in.source.offset()
+	if err := in.source.header(&h); err != nil {
+		return f, false, in.ended(at, err)
+	}
+	if h.Reserved() != 0 {
+		return f, false, h.at(at, ErrMangled, "its reserved bytes are %#04x, not zero", h.Reserved())
+	}
+	if h.Length() > MaxPayload {
+		return f, false, h.at(at, ErrLimit, "its payload is %d bytes, more than the limit of %d", h.Length(), MaxPayload)
+	}
+	f = Frame{Type: h.Type(), Flags: h.Flags(), Stream: h.Stream()}
+	if m := in.open[f.Stream]; m != nil && f.Type == Data {
+		if err := in.fill(m, &h, at); err != nil || m.left > 0 {
+			return f, false, err
+		}
+		in.close(f.Stream, m)
+		return Frame{Type: m.typ, Flags: f.Flags, Stream: f.Stream, Segments: m.segments}, true, nil
+	}
+	in.buf = slices.Grow(in.buf[:0], int(h.Length()))[:h.Length()]
+	sum := crc32.Checksum(h[:summed], castagnoli)
+	if err := in.piece(&h, at, in.buf, &sum); err != nil {
+		return f, false, err
+	}
+	if err := h.check(at, sum); err != nil {
+		return f, false, err
+	}
+	if f.Type.opensMessage() {
+		return in.announced(&h, at, f)
+	}
+	f.Payload = in.buf
+	return f, true, nil
+}
+
+// piece reads len(p) bytes of a payload.
+func (in *inbound) piece(h *Header, at int64, p []byte, sum *uint32) error {
+	if err := in.source.read(p); err != nil {
+		return h.at(at, err, "its payload of %d bytes is not complete", h.Length())
+	}
+	*sum = crc32.Update(*sum, castagnoli, p)
+	return nil
+}
+
+func (h *Header) check(at int64, sum uint32) error {
+	if sum != h.Sum() {
+		return h.at(at, ErrMangled, "its checksum is %08x, its bytes have %08x", h.Sum(), sum)
+	}
+	return nil
+}
+
+// ended says what it means that no header came.
+func (in *inbound) ended(at int64, err error) error {
+	switch {
+	case err != io.EOF:
+		return &FrameError{Offset: at, Why: "no complete frame", Err: err}
+	case len(in.open) > 0:
+		return &FrameError{Offset: at, Why: "the stream ends within a message", Err: io.ErrUnexpectedEOF}
+	}
+	return io.EOF
+}

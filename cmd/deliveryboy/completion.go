@@ -1,0 +1,60 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/seed354a1416/deliveryboy/registry"
+)
+
+// The keys of a spec, with what a shell shows beside them. A test compares them with what the parser knows.
+var (
+	specHops = []string{
+		"self\tright here, in a fresh process", "sudo\troot through sudo", "sudo=\tanother user through sudo",
+		"ssh=\tanother host", "userns\tin a user namespace of its own", "command=\tbehind a command of your own",
+	}
+	specSettings = []string{
+		"chdir=\tthe directory there", "env:\ta variable, as in env:LANG=C", "nice=\tadded to the priority",
+		"umask=\tin octal", "binary=\tthe program there", "id=\ta name for the session",
+	}
+)
+
+// completeFunction completes the name of a function, and files after it: an argument may be @FILE.
+func completeFunction(_ *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+	var names []string
+	for _, name := range registry.Names() {
+		if entry, ok := registry.Lookup(name); ok && strings.HasPrefix(name, toComplete) {
+			names = append(names, name+"\t"+entry.Doc())
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeSpec completes the last part of a spec.
+func completeSpec(_ *cobra.Command, _ []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+	before := ""
+	if i := strings.LastIndex(toComplete, "//"); i >= 0 {
+		before = toComplete[:i+len("//")]
+	}
+	keys := specHops
+	if before != "" {
+		keys = append(specHops[:len(specHops):len(specHops)], specSettings...)
+	}
+	var specs []string
+	for _, key := range keys {
+		if strings.HasPrefix(before+key, toComplete) {
+			specs = append(specs, before+key)
+		}
+	}
+	return specs, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+}
+
+func completeSpecFlag(cmd *cobra.Command) {
+	if err := cmd.RegisterFlagCompletionFunc("via", completeSpec); err != nil {
+		panic(err) // there is no such flag: a mistake in this package
+	}
+}
