@@ -13,23 +13,40 @@ type inbound struct {
 	buf    []byte              // the payload of the last frame
 	open   map[uint32]*message // incomplete messages by stream
 	held   int64               // what they may come to hold
+	closed bool                // the other side said that nothing more will come
 	err    error               // the first one; nothing can be read after it
 }
 
 // Next returns the next frame. A message, Call or Reply, comes once, when it is complete; the Data frames that it was
 // made of do not show. Frames of a type that this package does not know come as they are, and are to be ignored.
 //
+// What comes after a Close on stream 0 is not the other side's: it goes to where noise goes, until the stream ends.
+//
 // The error is io.EOF if the stream ends between frames, and a *[FrameError] in every other case. It stays.
 func (in *inbound) Next() (Frame, error) {
 	for in.err == nil {
+		if in.closed {
+			in.err = in.last()
+			break
+		}
 		f, done, err := in.frame()
 		if err != nil {
 			in.err = err
 		} else if done {
+			in.closed = f.Type == Close && f.Stream == 0
 			return f, nil
 		}
 	}
 	return Frame{}, in.err
+}
+
+// last reads on to the end of the stream.
+func (in *inbound) last() error {
+	at := in.source.offset()
+	if err := in.source.drain(); err != nil {
+		return &FrameError{Offset: at, Why: "after the last frame", Err: err}
+	}
+	return in.ended(at, io.EOF)
 }
 
 // frame reads one frame; done says that it, or the message that it completes, is for the caller.

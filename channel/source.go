@@ -16,13 +16,16 @@ type source interface {
 	header(h *Header) error
 	// read fills p with the next bytes of the payload.
 	read(p []byte) error
+	// drain takes in what comes after the last frame, which is noise, until the stream ends.
+	drain() error
 	// offset is where the next read begins, for errors.
 	offset() int64
 }
 
 type binarySource struct {
-	r  *bufio.Reader
-	at int64
+	r     *bufio.Reader
+	noise io.Writer // gets what comes after the last frame; may be nil
+	at    int64
 }
 
 func (s *binarySource) header(h *Header) error { return s.full(h[:]) }
@@ -38,6 +41,16 @@ func (s *binarySource) read(p []byte) error {
 func (s *binarySource) full(p []byte) error {
 	n, err := io.ReadFull(s.r, p)
 	s.at += int64(n)
+	return err
+}
+
+func (s *binarySource) drain() error {
+	to := s.noise
+	if to == nil {
+		to = io.Discard
+	}
+	n, err := io.Copy(to, s.r)
+	s.at += n
 	return err
 }
 
@@ -83,6 +96,21 @@ func (s *textSource) read(p []byte) error {
 	}
 	s.rest = s.rest[copy(p, s.rest):]
 	return nil
+}
+
+func (s *textSource) drain() error {
+	for {
+		if _, err := s.scan.Next(s.buf); err != nil {
+			return noEOF(err)
+		}
+	}
+}
+
+func noEOF(err error) error {
+	if err == io.EOF {
+		return nil
+	}
+	return err
 }
 
 func (s *textSource) offset() int64 {

@@ -32,7 +32,7 @@ var frameLabels = map[Side]string{Caller: "CALLER FRAME", Worker: "WORKER FRAME"
 // NewBinary returns a wire in the binary form. A *bufio.Reader of at least 64 KiB is used as it is.
 func NewBinary(r io.Reader, w io.Writer, o Options) *Wire {
 	return &Wire{
-		inbound:  inbound{source: &binarySource{r: armour.NewReader(r)}, limits: o.Limits},
+		inbound:  inbound{source: &binarySource{r: armour.NewReader(r), noise: o.Noise}, limits: o.Limits},
 		outbound: outbound{w: bufio.NewWriterSize(w, writeBuffer)},
 	}
 }

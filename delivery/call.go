@@ -117,6 +117,9 @@ func (c *call) handshakeError(err error, gone bool) error {
 	case errors.As(err, &refused):
 		return c.transportError(errors.New("the worker refused: "+refused.Why), gone)
 	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = errors.New("no worker answered")
+	}
 	return c.transportError(err, gone)
 }
 

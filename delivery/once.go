@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"slices"
 	"strconv"
 	"time"
@@ -84,8 +85,8 @@ func (o Once) Deliver(ctx context.Context, b *box.Box) (*box.Reply, error) {
 	if !registry.Sealed() {
 		return nil, o.failed(b, "start", &box.PackingError{Func: b.Func, Why: "delivery.Main was not called: make it the first line of main, or the copy of this program would run main instead of the function"})
 	}
-	if err := transport.CheckEnvironment(o.Env); err != nil {
-		return nil, o.failed(b, "pack", &box.PackingError{Func: b.Func, Why: "bad environment", Err: err})
+	if err := o.check(); err != nil {
+		return nil, o.failed(b, "pack", &box.PackingError{Func: b.Func, Why: "bad courier", Err: err})
 	}
 	argv, err := o.argv(b)
 	if err != nil {
@@ -97,6 +98,27 @@ func (o Once) Deliver(ctx context.Context, b *box.Box) (*box.Reply, error) {
 	}
 	c := &call{once: o, box: b, argv: argv, process: p}
 	return c.run(ctx)
+}
+
+// check refuses what no worker would accept, before one is started.
+func (o Once) check() error {
+	switch {
+	case o.Umask < -1 || o.Umask > 0o777:
+		return fmt.Errorf("Umask %#o: it must be between 0 and 0777, or -1", o.Umask)
+	case o.Nice < -20 || o.Nice > 19:
+		return fmt.Errorf("Nice %d: it must be between -20 and 19", o.Nice)
+	case o.Grace < 0 || o.Grace > time.Minute:
+		return fmt.Errorf("Grace %s: it must be between 0 and 1m", o.Grace)
+	case o.Patience < 0:
+		return fmt.Errorf("Patience %s: it must not be negative", o.Patience)
+	case o.MaxReply < 0:
+		return fmt.Errorf("MaxReply %d: it must not be negative", o.MaxReply)
+	case o.Dir != "" && !path.IsAbs(o.Dir):
+		return fmt.Errorf("Dir %q: an absolute path is needed", cut(o.Dir))
+	case o.Program != "" && !path.IsAbs(o.Program):
+		return fmt.Errorf("Program %q: an absolute path is needed", cut(o.Program))
+	}
+	return transport.CheckEnvironment(o.Env)
 }
 
 func (o Once) argv(b *box.Box) ([]string, error) {

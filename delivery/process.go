@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -37,7 +38,7 @@ const afterlife = 250 * time.Millisecond
 
 func start(via transport.Transport, argv []string) (*process, error) {
 	p := &process{exited: make(chan struct{}), mayKill: !transport.GainsPrivilege(via)}
-	cmd := &exec.Cmd{Path: argv[0], Args: argv, SysProcAttr: attributes(via)}
+	cmd := &exec.Cmd{Path: argv[0], Args: argv, Env: english(os.Environ()), SysProcAttr: attributes(via)}
 	if exe, err := os.Executable(); err == nil && argv[0] == exe && runtime.GOOS == "linux" {
 		cmd.Path = "/proc/self/exe" // still this build, if another one was installed meanwhile
 	}
@@ -70,13 +71,34 @@ func start(via transport.Transport, argv []string) (*process, error) {
 	return p, nil
 }
 
-// attributes keep the terminal's Ctrl-C away from the worker: the caller decides what it cancels. Transports that ask
-// about tickets, such as sudo, must keep the terminal itself; a fresh copy of this program leads a session at once.
-func attributes(via transport.Transport) *syscall.SysProcAttr {
-	if _, ok := via.(transport.Self); ok {
-		return &syscall.SysProcAttr{Setsid: true}
+// english makes sudo and ssh say in English what went wrong, which is what transport.Diagnose reads. All else of the
+// user's language stays.
+func english(env []string) []string {
+	out := make([]string, 0, len(env)+1)
+	for _, entry := range env {
+		switch name, value, _ := strings.Cut(entry, "="); name {
+		case "LC_MESSAGES", "LANGUAGE":
+		case "LC_ALL":
+			out = append(out, "LANG="+value)
+		default:
+			out = append(out, entry)
+		}
 	}
-	return &syscall.SysProcAttr{Setpgid: true}
+	return append(out, "LC_MESSAGES=C")
+}
+
+// attributes keep the terminal's Ctrl-C away from the worker: the caller decides what it cancels. sudo looks for a ticket
+// under the terminal that it was given, and a prefix may do the like: these keep the terminal.
+func attributes(via transport.Transport) *syscall.SysProcAttr {
+	hops := transport.Hops(via)
+	if len(hops) > 0 {
+		switch hops[0].(type) {
+		case transport.Self, transport.Userns, transport.SSH:
+		default:
+			return &syscall.SysProcAttr{Setpgid: true}
+		}
+	}
+	return &syscall.SysProcAttr{Setsid: true}
 }
 
 func (p *process) listen() {

@@ -23,9 +23,13 @@ func isolate() {
 }
 
 // leaveTerminal starts a session of its own, away from the caller's terminal, its signals and its input queue
-// (TIOCSTI). A leader of a process group cannot; it gives up the terminal instead.
+// (TIOCSTI). A leader of a process group cannot; it gives up the terminal instead. A leader of a session has nobody
+// else's terminal: a transport made one for it.
 func leaveTerminal() {
 	if _, err := syscall.Setsid(); err == nil {
+		return
+	}
+	if sid, err := unix.Getsid(0); err == nil && sid == os.Getpid() {
 		return
 	}
 	if tty, err := unix.Open("/dev/tty", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0); err == nil {

@@ -159,8 +159,7 @@ func (s *server) watch(cancel context.CancelCauseFunc) <-chan struct{} {
 		close(end)
 		time.Sleep(lastWord)
 		endTree()
-		s.io.restore()
-		os.Exit(exitUnavailable)
+		s.io.exit(exitUnavailable)
 	}()
 	return end
 }

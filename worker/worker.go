@@ -52,9 +52,7 @@ func Main(argv []string) {
 		fmt.Fprintf(os.Stderr, "deliveryboy worker: cannot take over its stdio: %v\n", err)
 		os.Exit(exitOS)
 	}
-	code := run(io, names)
-	io.restore()
-	os.Exit(code)
+	io.exit(run(io, names))
 }
 
 // narrowed reads the worker's argv, which has exactly two forms: a sudoers rule may name it to the letter.
@@ -108,8 +106,7 @@ func run(io *stdio, names []string) int {
 func accept(io *stdio) (*channel.Door, error) {
 	timer := time.AfterFunc(preambleTimeout, func() {
 		io.say(fmt.Errorf("no preamble came within %s: a worker is started by deliveryboy, not by hand", preambleTimeout))
-		io.restore()
-		os.Exit(exitProtocol)
+		io.exit(exitProtocol)
 	})
 	defer timer.Stop()
 	door, err := channel.Accept(io.in, io.out, channel.Options{})

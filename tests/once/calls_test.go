@@ -119,7 +119,7 @@ func TestSettingsThatAreRefused(t *testing.T) {
 		"newline":         {func(o *delivery.Once) { o.Env = []string{"A=x\ny"} }, "A"},
 		"relative dir":    {func(o *delivery.Once) { o.Dir = "x" }, "absolute"},
 		"no such dir":     {func(o *delivery.Once) { o.Dir = "/nowhere" }, "no such file"},
-		"umask":           {func(o *delivery.Once) { o.Umask = 0o1000 }, "01000"},
+		"umask":           {func(o *delivery.Once) { o.Umask = 0o1000 }, "Umask 01000"},
 		"nice":            {func(o *delivery.Once) { o.Nice = 20 }, "20"},
 		"negative nice":   {func(o *delivery.Once) { o.Nice = -1 }, "nice -1"},
 		"grace":           {func(o *delivery.Once) { o.Grace = time.Hour }, "1h"},

@@ -4,8 +4,10 @@
 package once
 
 import (
+	"bytes"
 	"fmt"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,7 +32,33 @@ func TestMain(m *testing.M) {
 		playRole(role)
 	}
 	st = stage.Enter(stage.Options{})
-	os.Exit(m.Run())
+	code := m.Run()
+	if code == 0 && races.found() {
+		fmt.Fprintln(os.Stderr, "a worker reported a data race")
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// races is the stderr of the workers: what the race detector finds there would not fail the test by itself.
+var races raceWatch
+
+type raceWatch struct {
+	mu   sync.Mutex
+	seen bool
+}
+
+func (w *raceWatch) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	w.seen = w.seen || bytes.Contains(p, []byte("DATA RACE"))
+	w.mu.Unlock()
+	return os.Stderr.Write(p)
+}
+
+func (w *raceWatch) found() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.seen
 }
 
 // A target is one way to a worker.
@@ -65,7 +93,7 @@ func overAll(t *testing.T, f func(t *testing.T, tg target, once delivery.Once)) 
 	for _, tg := range targets() {
 		t.Run(tg.name, func(t *testing.T) {
 			tg.need(t)
-			f(t, tg, delivery.Once{Via: tg.via})
+			f(t, tg, delivery.Once{Via: tg.via, Stderr: &races})
 		})
 	}
 }

@@ -79,13 +79,16 @@ func TestATerminalInTheWay(t *testing.T) {
 		t.Skip("no pty: ", err)
 	}
 	via := script(t, "exec /usr/bin/script -qefc \"$*\" /dev/null\n")
-	var stdout bytes.Buffer
-	n, err := talk.On(delivery.Once{Via: via, Stdout: &stdout, Stderr: &stdout})("hello")
+	var stdout, stderr bytes.Buffer
+	n, err := talk.On(delivery.Once{Via: via, Stdout: &stdout, Stderr: &stderr})("hello")
 	if n != 5 || err != nil {
 		t.Fatalf("%d, %+v", n, err)
 	}
-	if got := stdout.String(); !strings.Contains(got, "hello from Go\r\nout\nno newline") {
+	if got := stdout.String(); got != "hello from Go\r\nout\nno newline" {
 		t.Errorf("output through a terminal: %q", got)
+	}
+	if got := stderr.String(); got != "err\n\x00\xff" {
+		t.Errorf("errors through a terminal: %q", got)
 	}
 	big := bytes.Repeat([]byte("x\n\r\x03\x04"), 100_000)
 	if got := echo.On(delivery.Once{Via: via})(big); !bytes.Equal(got, big) {
