@@ -15,13 +15,19 @@ import (
 // The functions that go wrong, each in its own way.
 var (
 	readFile = registry.Register("read", os.ReadFile)
-	withdraw = registry.Register("withdraw", func(amount int) error {
-		return pkgerrors.WithStack(fmt.Errorf("%w: %w", errRefused, &ShortError{Missing: amount - 100}))
-	})
-	third = registry.Register("third", func(numbers []int) (int, error) { return numbers[2], nil })
-	quit  = registry.Register("quit", func(code int) error { os.Exit(code); return nil })
-	wait  = registry.Register("wait", func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
+	withdraw = registry.Register("withdraw", spend)
+	third    = registry.Register("third", func(numbers []int) (int, error) { return numbers[2], nil })
+	quit     = registry.Register("quit", func(code int) error { os.Exit(code); return nil })
+	wait     = registry.Register("wait", func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
 )
+
+// spend fails for everything above 100. Its error has a stack, which travels with it.
+func spend(amount int) error {
+	if amount <= 100 {
+		return nil
+	}
+	return pkgerrors.WithStack(fmt.Errorf("%w: %w", errRefused, &ShortError{Missing: amount - 100}))
+}
 
 // errRefused is an error value of this program. Registered, it is the same on both sides for errors.Is.
 var errRefused = errors.New("refused")

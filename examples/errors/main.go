@@ -4,8 +4,8 @@
 //	go run ./examples/errors -via sudo           # the same as root; or ssh=web1, ssh=web1//sudo …
 //
 // There are two questions. Did the function succeed? Its own error comes back, the same for errors.Is and errors.As.
-// Did the box arrive at all? If not, that is a *box.DeliveryError, which says what failed, where, and what became of the
-// function.
+// Did the box arrive at all? If not, that is a *box.DeliveryError, which says what failed, where, and what became of
+// the function.
 package main
 
 import (

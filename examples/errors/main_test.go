@@ -36,10 +36,12 @@ func TestErrors(t *testing.T) {
 				t.Fatalf("status %d\n%s", code, stderr.String())
 			}
 			for _, want := range []string{
-				"1. a typed error: open /no/such/file: no such file or directory\n   errors.Is fs.ErrNotExist: true\n   errors.As *fs.PathError: op open, path /no/such/file\n",
+				"1. a typed error: open /no/such/file: no such file or directory\n" +
+					"   errors.Is fs.ErrNotExist: true\n   errors.As *fs.PathError: op open, path /no/such/file\n",
 				"2. the program's own: refused: 20 missing\n   errors.Is errRefused: true\n   errors.As *ShortError: missing 20\n",
-				fmt.Sprintf("ran as uid %d, ", tt.uid), "functions.go:", ".everything",
-				"4. panic: runtime error: index out of range [2] with length 2\n   errors.As *box.PanicError: true\n   errors.As runtime.Error: true\n",
+				fmt.Sprintf("ran as uid %d, ", tt.uid), ".spend", ".everything",
+				"4. panic: runtime error: index out of range [2] with length 2\n" +
+					"   errors.As *box.PanicError: true\n   errors.As runtime.Error: true\n",
 				"   exited, with status 3\n",
 				"   errors.Is context.Canceled: true\n",
 			} {

@@ -46,7 +46,9 @@ var audits = []audit{
 
 // on makes audits of different types look the same. What is called inside keeps its type: f.On(c) is a
 // func(context.Context, A) (R, error), checked by the compiler.
-func on[A any, R report](f registry.Func[func(context.Context, A) (R, error)]) func(context.Context, box.Courier) (report, error) {
+func on[A any, R report](
+	f registry.Func[func(context.Context, A) (R, error)],
+) func(context.Context, box.Courier) (report, error) {
 	return func(ctx context.Context, c box.Courier) (report, error) {
 		var question A
 		answer, err := f.On(c)(ctx, question)

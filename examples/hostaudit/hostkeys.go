@@ -93,7 +93,8 @@ func (r *HostKeyReport) look(file string) {
 
 func (r *HostKeyReport) judgeMode(file string, info fs.FileInfo) {
 	if info.Mode().Perm()&0o077 != 0 {
-		r.add(High, file, fmt.Sprintf("mode %s: others may read the key and pose as this machine", info.Mode()), "chmod 0600, and make new keys")
+		r.add(High, file, fmt.Sprintf("mode %s: others may read the key and pose as this machine", info.Mode()),
+			"chmod 0600, and make new keys")
 	}
 	if why := weakness(info); why != "" {
 		r.add(High, file, why, "chown root and chmod 0600")

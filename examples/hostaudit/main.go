@@ -9,8 +9,9 @@
 //	go run ./examples/hostaudit -target sudo -json
 //
 // As root it installs sudo and the ssh server where they are missing (Debian), makes a user with a sudo rule and an ssh
-// server of its own, all in a private mount namespace, and goes on as that user. Nothing else on the machine changes;
-// the last line shows it. As an ordinary user it runs where it can, and says why it left the rest out.
+// server of its own, all in a private mount namespace, and goes on as that user. The /etc there is a copy, in which these
+// sudo rules stand instead of the machine's. Nothing else on the machine changes; the last line shows it. As an ordinary
+// user it runs where it can, and says why it left the rest out.
 //
 // The exit status is 0 unless a target that should have worked did not; 64 for a command line it does not understand.
 package main
@@ -116,7 +117,8 @@ func whereAmI(here *stage.Stage) string {
 	if !here.Inside {
 		return ""
 	}
-	return fmt.Sprintf("Run by %s in a private mount namespace. /etc is a copy, to which this user, a sudo rule and an sshd were added.\n\n", here.User)
+	return fmt.Sprintf("Run by %s in a private mount namespace. /etc there is a copy of the machine's, with this user added,\n"+
+		"and with sudo rules of its own instead of the machine's.\n\n", here.User)
 }
 
 // tellEtc says, when all is over, that the machine's own configuration is what it was.

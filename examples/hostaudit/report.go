@@ -43,7 +43,8 @@ func writePlaces(w io.Writer, visits []*visit) {
 		case v.Skipped != "" || v.Error != "":
 			rows = append(rows, []string{v.Target, "-", "-", "-", "-", "-", "-", v.Via})
 		default:
-			rows = append(rows, []string{v.Target, v.User, strconv.Itoa(v.UID), v.Host, ms(v.WorkerStart), ms(v.CallTime), ms(v.AuditTime), v.Via})
+			rows = append(rows, []string{v.Target, v.User, strconv.Itoa(v.UID), v.Host,
+				ms(v.WorkerStart), ms(v.CallTime), ms(v.AuditTime), v.Via})
 		}
 	}
 	table(w, rows)
@@ -57,7 +58,8 @@ func writePlaces(w io.Writer, visits []*visit) {
 			fmt.Fprintf(w, "%s: FAILED: an audit that must work there did not, see below\n", v.Target)
 		}
 	}
-	fmt.Fprintln(w, "Worker start is a call without its function. The first call over ssh opens the connection that the later ones share.")
+	fmt.Fprintln(w, "Worker start is a call without its function. "+
+		"The first call over ssh opens the connection that the later ones share.")
 }
 
 func ms(d time.Duration) string { return fmt.Sprintf("%.2f ms", float64(d)/float64(time.Millisecond)) }

@@ -60,7 +60,7 @@ func auditPasswords(ctx context.Context, q PasswordQuery) (PasswordReport, error
 		report.add(High, q.File, why, "chown root:shadow and chmod 0640")
 	}
 	if info.Mode().Perm()&0o007 != 0 {
-		report.add(High, q.File, fmt.Sprintf("open to everyone (mode %04o): the hashes can be copied and guessed", info.Mode().Perm()), "chmod 0640")
+		report.add(High, q.File, "open to everyone ("+info.Mode().String()+"): the hashes can be copied and guessed", "chmod 0640")
 	}
 	return report, ctx.Err()
 }

@@ -104,14 +104,15 @@ func (r *ServerReport) judge(risk serverRisk) {
 		case s.Key != risk.key:
 		case s.Match != "":
 			if risk.bad(s.Value) {
-				r.add(risk.severity, plain(s.Key+" "+s.Value), fmt.Sprintf("%s (Match %s, %s:%d)", risk.text, plain(s.Match), s.File, s.Line), risk.advice)
+				where := fmt.Sprintf(" (Match %s, %s:%d)", s.Match, s.File, s.Line)
+				r.add(risk.severity, s.Key+" "+s.Value, risk.text+where, risk.advice)
 			}
 		case !set:
 			value, where, set = s.Value, fmt.Sprintf("%s:%d", s.File, s.Line), true
 		}
 	}
 	if risk.bad(value) {
-		r.add(risk.severity, plain(risk.key+" "+value), fmt.Sprintf("%s (%s)", risk.text, where), risk.advice)
+		r.add(risk.severity, risk.key+" "+value, fmt.Sprintf("%s (%s)", risk.text, where), risk.advice)
 	}
 }
 

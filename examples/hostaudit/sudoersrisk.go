@@ -16,7 +16,8 @@ func (r *SudoersReport) judgeCommand(subject, command, where string) {
 	case command == "ALL":
 		return
 	case strings.HasPrefix(command, "!"):
-		r.add(Warn, subject, "is denied "+plain(command[1:])+", which a copy under another name evades"+where, "list what is allowed instead")
+		r.add(Warn, subject, "is denied "+plain(command[1:])+", which a copy under another name evades"+where,
+			"list what is allowed instead")
 		return
 	case strings.HasPrefix(path, "sudoedit"):
 		return
@@ -40,10 +41,11 @@ func (r *SudoersReport) judgeCommand(subject, command, where string) {
 var shellFrom = func() map[string]string {
 	known := map[string]string{}
 	for gives, programs := range map[string]string{
-		"is a shell":             "sh bash dash zsh ksh ash fish su",
-		"runs any other program": "env find xargs nice timeout watch strace gdb make git docker systemd-run tar ssh rsync awk gawk mawk python python3 perl ruby lua node",
-		"opens a shell":          "vi vim nano emacs less more man ed ftp",
-		"writes any file":        "tee cp mv dd install sed chmod chown",
+		"is a shell": "sh bash dash zsh ksh ash fish su",
+		"runs any other program": "env find xargs nice timeout watch strace gdb make git docker systemd-run tar ssh rsync awk " +
+			"gawk mawk python python3 perl ruby lua node",
+		"opens a shell":   "vi vim nano emacs less more man ed ftp",
+		"writes any file": "tee cp mv dd install sed chmod chown",
 	} {
 		for p := range strings.FieldsSeq(programs) {
 			known[p] = gives
@@ -93,7 +95,8 @@ func (r *SudoersReport) judgeDefault(d sudoersDefault) {
 	case name == "!secure_path":
 		r.add(Warn, subject, "!secure_path: programs are found by the user's PATH"+where, "remove it")
 	case name == "env_keep" && keepsDanger(value):
-		r.add(High, subject, "env_keep lets a variable pass that loads code into root's programs"+where, "keep none of LD_*, PYTHON*, PERL*, BASH_ENV")
+		r.add(High, subject, "env_keep lets a variable pass that loads code into root's programs"+where,
+			"keep none of LD_*, PYTHON*, PERL*, BASH_ENV")
 	}
 }
 
