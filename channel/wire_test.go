@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -147,7 +148,7 @@ func TestMessageSizes(t *testing.T) {
 				t.Fatal(err)
 			}
 			got, err := readAll(read(&out))
-			if err != io.EOF || len(got) != 1 || !cmp.Equal(got[0].Segments, segments) {
+			if err != io.EOF || len(got) != 1 || !slices.EqualFunc(got[0].Segments, segments, bytes.Equal) {
 				t.Errorf("%v: %d frames, %v", sizes, len(got), err)
 			}
 		}
@@ -164,7 +165,7 @@ func TestManySegments(t *testing.T) {
 	if err := NewBinary(nil, &out, Options{}).WriteMessage(Call, 1, segments); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := readAll(NewBinary(&out, nil, Options{})); err != io.EOF || !cmp.Equal(got[0].Segments, segments) {
+	if got, err := readAll(NewBinary(&out, nil, Options{})); err != io.EOF || !slices.EqualFunc(got[0].Segments, segments, bytes.Equal) {
 		t.Error(err)
 	}
 }
@@ -208,7 +209,7 @@ func TestConcurrentWrites(t *testing.T) {
 				}
 				printed[f.Stream]++
 			case Reply:
-				if replies++; !cmp.Equal(f.Segments, segments) {
+				if replies++; !slices.EqualFunc(f.Segments, segments, bytes.Equal) {
 					t.Fatalf("stream %d: the reply differs", f.Stream)
 				}
 			}

@@ -20,12 +20,12 @@ import (
 	"github.com/seed354a1416/deliveryboy/transport"
 )
 
-// rounds is how often each kind of death is tried.
+// rounds is how often each kind of death is tried; ONCE_ROUNDS says it for a longer run.
 func rounds() int {
-	if testing.Short() {
-		return 5
+	if n, err := strconv.Atoi(os.Getenv("ONCE_ROUNDS")); err == nil {
+		return n
 	}
-	return 50
+	return 5
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }

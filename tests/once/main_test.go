@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	if role := os.Getenv("ONCE_ROLE"); role != "" {
 		playRole(role)
 	}
-	st = stage.Enter(stage.Options{})
+	st = stage.Enter(stage.Options{Keep: []string{"ONCE_ROUNDS"}})
 	code := m.Run()
 	if code == 0 && races.found() {
 		fmt.Fprintln(os.Stderr, "a worker reported a data race")
