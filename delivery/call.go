@@ -23,7 +23,8 @@ const callStream = 1
 type call struct {
 	once    Once
 	box     *box.Box
-	argv    []string
+	worker  []string // the worker's argv
+	argv    []string // the transport's, which runs it
 	process *process
 	excess  excess
 
@@ -128,7 +129,11 @@ const exitData = 65
 
 // converse sends the box and takes in what comes, until the worker has no more to say.
 func (c *call) converse(ctx context.Context) error {
-	segments, err := c.box.Segments()
+	b := *c.box
+	if deadline, ok := ctx.Deadline(); ok { // the handshake has taken some of the time
+		b.Timeout = max(time.Until(deadline), 1)
+	}
+	segments, err := b.Segments()
 	if err != nil {
 		return err
 	}
@@ -197,7 +202,7 @@ func (c *call) watch(ctx context.Context, over <-chan struct{}) {
 	case <-ctx.Done():
 	}
 	_ = c.process.stdin.SetWriteDeadline(time.Now().Add(c.grace()))
-	_ = c.wire.WriteFrame(channel.Cancel, 0, callStream, []byte(cut(ctx.Err().Error())))
+	_ = c.wire.WriteFrame(channel.Cancel, 0, callStream, []byte(ctx.Err().Error()))
 	if wait(over, c.grace()+politely) {
 		return
 	}
@@ -238,7 +243,7 @@ func (c *call) origin() box.Origin {
 	if c.reply != nil && c.reply.Fault == nil && c.reply.Refusal == nil {
 		return o // nobody will read the hops
 	}
-	steps, err := transport.Explain(c.once.Via, c.argv)
+	steps, err := transport.Explain(c.once.Via, c.worker)
 	if err != nil {
 		return o
 	}

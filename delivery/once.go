@@ -88,15 +88,19 @@ func (o Once) Deliver(ctx context.Context, b *box.Box) (*box.Reply, error) {
 	if err := o.check(); err != nil {
 		return nil, o.failed(b, "pack", &box.PackingError{Func: b.Func, Why: "bad courier", Err: err})
 	}
-	argv, err := o.argv(b)
+	worker, err := o.worker(b)
 	if err != nil {
-		return nil, o.failed(b, "start", &box.TransportError{Hop: o.Via.String(), Argv: argv, ExitCode: -1, Err: err})
+		return nil, o.failed(b, "pack", &box.PackingError{Func: b.Func, Why: "bad call", Err: err})
+	}
+	argv, err := transport.Build(o.Via, worker)
+	if err != nil {
+		return nil, o.failed(b, "start", &box.TransportError{Hop: o.Via.String(), Argv: worker, ExitCode: -1, Err: err})
 	}
 	p, err := start(o.Via, argv)
 	if err != nil {
 		return nil, o.failed(b, "start", &box.TransportError{Hop: o.Via.String(), Argv: argv, ExitCode: -1, Err: err})
 	}
-	c := &call{once: o, box: b, argv: argv, process: p}
+	c := &call{once: o, box: b, worker: worker, argv: argv, process: p}
 	return c.run(ctx)
 }
 
@@ -121,7 +125,8 @@ func (o Once) check() error {
 	return transport.CheckEnvironment(o.Env)
 }
 
-func (o Once) argv(b *box.Box) ([]string, error) {
+// worker is the worker's argv, before any transport.
+func (o Once) worker(b *box.Box) ([]string, error) {
 	program := o.Program
 	if program == "" {
 		var err error
@@ -138,7 +143,7 @@ func (o Once) argv(b *box.Box) ([]string, error) {
 			return nil, err
 		}
 	}
-	return transport.Build(o.Via, WorkerArgv(program, names...))
+	return WorkerArgv(program, names...), nil
 }
 
 // preamble is what the worker is told before anything else.

@@ -19,6 +19,7 @@ import (
 var (
 	errCancelled  = errors.New("the caller cancelled the call")
 	errCallerLost = errors.New("the caller is gone")
+	errDeadline   = errors.New("the deadline has passed")
 )
 
 // lastWord is how long a stopped worker may take to say so: a caller that does not read must not keep it alive.
@@ -101,7 +102,7 @@ func (s *server) call(id uint32, b *box.Box) int {
 	case <-end: // cancelled, and the grace is over
 		endTree()
 		out.finish()
-		s.stop(context.Cause(ctx))
+		s.stop()
 		return 0
 	}
 }
@@ -143,7 +144,11 @@ func (s *server) watch(cancel context.CancelCauseFunc) <-chan struct{} {
 				return
 			}
 			if f.Type == channel.Cancel {
-				causes <- errCancelled
+				if string(f.Payload) == context.DeadlineExceeded.Error() {
+					causes <- errDeadline
+				} else {
+					causes <- errCancelled
+				}
 				return
 			}
 		}
@@ -151,7 +156,9 @@ func (s *server) watch(cancel context.CancelCauseFunc) <-chan struct{} {
 	go func() { // ends with the process
 		select {
 		case err := <-causes:
-			cancel(err)
+			if err != errDeadline { // the box brought the deadline along: the context ends by itself, and as it should
+				cancel(err)
+			}
 		case sig := <-signals:
 			cancel(fmt.Errorf("the worker got the signal %s", sig))
 		}
@@ -183,8 +190,8 @@ func (s *server) answer(id uint32, r *box.Reply) int {
 }
 
 // stop says that the call was stopped without a reply.
-func (s *server) stop(cause error) {
-	reason := fmt.Sprintf("the function did not return within %s after it was cancelled: %v", s.grace, cause)
+func (s *server) stop() {
+	reason := fmt.Sprintf("the function did not return within %s after it was cancelled", s.grace)
 	// The caller may be gone: then nobody needs to know.
 	_ = s.wire.WriteFrame(channel.Close, channel.End, 0, []byte(reason))
 }

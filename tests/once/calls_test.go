@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -165,6 +166,17 @@ func TestDeadlineTravels(t *testing.T) {
 	if !deadline.On(delivery.Once{Via: targets()[0].via})(ctx) || deadline.On(delivery.Once{Via: targets()[0].via})(context.Background()) {
 		t.Error("the deadline did not travel as it is")
 	}
+}
+
+func TestAFunctionSeesThatItWasTheDeadline(t *testing.T) {
+	overAll(t, func(t *testing.T, _ target, once delivery.Once) {
+		once.Stdout = io.Discard
+		ctx, cancel := context.WithTimeout(context.Background(), 700*time.Millisecond)
+		defer cancel()
+		if err := sleepy.On(once)(ctx, ""); !errors.Is(err, context.DeadlineExceeded) || kindOf(err) != box.Returned {
+			t.Errorf("%v", err)
+		}
+	})
 }
 
 func TestStdinOfTheFunctionIsEmpty(t *testing.T) {
