@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/seed354a1416/deliveryboy/delivery"
+	"github.com/seed354a1416/deliveryboy/registry"
+	"github.com/seed354a1416/deliveryboy/tests/stage"
+	"github.com/seed354a1416/deliveryboy/transport"
+)
+
+// next is the smallest function that shows that it ran.
+var next = registry.Register("bench.next", func(_ context.Context, n int) (int, error) { return n + 1, nil })
+
+// coldRow is a call in a fresh copy of this program, without a change of user.
+func coldRow() row {
+	return row{
+		id: "R1", name: "cold call", unit: milliseconds, rounds: 300,
+		set: func(*stage.Stage) (*race, error) { return coldCall(transport.Self{}, goal{AtMost: 1.25}) },
+	}
+}
+
+// sudoRow is a call as root.
+func sudoRow() row {
+	return row{
+		id: "R2", name: "cold call, sudo", unit: milliseconds, rounds: 200, needs: []string{stage.Sudo},
+		// 1.35 with a guardian between sudo and the worker; there is none yet.
+		set: func(*stage.Stage) (*race, error) { return coldCall(transport.Sudo{}, goal{AtMost: 1.15}) },
+	}
+}
+
+// coldCall is a call through a transport, against the start of this program in the same way.
+func coldCall(via transport.Transport, g goal) (*race, error) {
+	bare, err := floorVia(via, noop)
+	if err != nil {
+		return nil, err
+	}
+	call := next.On(delivery.Once{Via: via})
+	return &race{
+		ours: took(func() error {
+			n, err := call(context.Background(), 41)
+			if err == nil && n != 42 {
+				err = fmt.Errorf("41 + 1 is %d", n)
+			}
+			return err
+		}),
+		rivals: []rival{{name: fmt.Sprintf("start of this program through %s, and its end", kind(via)), goal: g, run: took(bare.run)}},
+	}, nil
+}
+
+// kind is a transport without its settings.
+func kind(via transport.Transport) string {
+	switch via.(type) {
+	case transport.Sudo:
+		return "sudo -n"
+	case transport.SSH:
+		return "ssh with the same options"
+	}
+	return "os/exec"
+}

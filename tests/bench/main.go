@@ -1,0 +1,67 @@
+// Command bench measures what a call costs here, next to the least that it could cost.
+//
+//	make bench
+//	bin/bench -run 'R[23]' -n 50
+//	bin/bench -json
+//
+// Machines are shared and noisy, so nothing is compared across runs: each row takes turns between the library and a
+// floor, which is this same program doing the bare minimum, and what counts is the median of the ratios within a turn.
+// Rows about latency keep everything on one CPU: a wake-up across CPUs costs more than what is measured.
+//
+// As root on Linux the rows run as an ordinary user in a private place, see tests/stage; elsewhere those that need sudo
+// or ssh say why they cannot. A row that misses its goal is a result, not a failure: the exit code is 0.
+//
+// A new row is a value of type row in a file of its own, and a line in rows.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"regexp"
+
+	"github.com/seed354a1416/deliveryboy/delivery"
+	"github.com/seed354a1416/deliveryboy/tests/stage"
+)
+
+// rows are all that is measured, in the order of the output.
+func rows() []row {
+	list := []row{coldRow(), sudoRow()}
+	list = append(list, sshRows()...)
+	list = append(list, bulkRows()...)
+	return append(list, growthRows()...)
+}
+
+func main() {
+	if len(os.Args) > 1 {
+		playFloor(os.Args[1:])
+	}
+	delivery.Main()
+	rounds := flag.Int("n", 0, "rounds of each row; 0: as many as each row needs, less than two minutes in all")
+	only := flag.String("run", "", "only the rows that match this `regexp`, such as 'R[23]'")
+	asJSON := flag.Bool("json", false, "print JSON instead of a table")
+	flag.Parse()
+	pattern, err := regexp.Compile(*only)
+	if err != nil || *rounds < 0 || flag.NArg() > 0 {
+		flag.Usage()
+		os.Exit(2)
+	}
+	cpu := pinAll() // before the stage, so that its sshd is pinned too
+	st := stage.Enter(stage.Options{Keep: []string{cpusVar}})
+	r := newReport(cpu)
+	for _, row := range rows() {
+		if pattern.MatchString(row.id + " " + row.name) {
+			fmt.Fprintf(os.Stderr, "%s %s …\n", row.id, row.name)
+			r.add(row.measure(st, *rounds))
+		}
+	}
+	if *asJSON {
+		err = r.json(os.Stdout)
+	} else {
+		err = r.table(os.Stdout)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
