@@ -16,8 +16,8 @@ import (
 // of a struct that can also decode it. What Unwrap gives travels as well. T and *T are two types: register the one that
 // functions return.
 //
-// It panics, with the path of the field, if T cannot travel. Call it from init or from a package variable: both sides must have it
-// before the first call.
+// It panics, with the path of the field, if T cannot travel. Call it from init or from a package variable: both sides
+// must have it before the first call.
 func RegisterError[T error]() {
 	typ := reflect.TypeFor[T]()
 	if err := registerError(typ); err != nil {

@@ -4,9 +4,10 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 
@@ -16,13 +17,10 @@ import (
 // crashes are programs that end as no program should. The test binary runs them in a copy of itself.
 var crashes = map[string]func(){
 	"nil map": func() {
-		done := make(chan bool)
-		go func() {
+		crashInGoroutine(func() {
 			var m map[string]int
 			m["a"] = 1
-			close(done)
-		}()
-		<-done
+		})
 	},
 	"panic with a struct": func() { crashInGoroutine(func() { panic(struct{ A int }{1}) }) },
 	"panic with lines":    func() { crashInGoroutine(func() { panic("one\ntwo\n\nthree") }) },
@@ -41,7 +39,6 @@ var crashes = map[string]func(){
 		crashInGoroutine(func() { panic("the news") })
 	},
 	"concurrent map writes": concurrentWrites,
-	"deadlock":              func() { var mu sync.Mutex; mu.Lock(); mu.Lock() },
 	"stack overflow":        func() { debug.SetMaxStack(1 << 20); _ = deeper(0) },
 	"nil pointer":           func() { crashInGoroutine(func() { var p *int; *p = 1 }) },
 	"segmentation fault":    func() { _ = syscall.Kill(os.Getpid(), syscall.SIGSEGV); select {} },
@@ -57,13 +54,10 @@ func TestPlayCrash(t *testing.T) {
 	}
 }
 
+// crashInGoroutine waits for ever: deferred calls run before the crash, and must not let the program end first.
 func crashInGoroutine(f func()) {
-	done := make(chan bool)
-	go func() {
-		defer close(done)
-		f()
-	}()
-	<-done
+	go f()
+	select {}
 }
 
 func concurrentWrites() {
@@ -71,7 +65,7 @@ func concurrentWrites() {
 	for range 8 {
 		go func() {
 			for {
-				m[1]++
+				m[1] = 2
 			}
 		}()
 	}
@@ -92,15 +86,21 @@ func exhaustMemory() {
 	}
 }
 
-// stderrOf runs a crash, and gives what the copy said and how it ended.
-func stderrOf(t *testing.T, crash string) string {
+// copyThat is a copy of this program that crashes. It never outlives its own time limit.
+func copyThat(t *testing.T, crash string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run=^TestPlayCrash$", "-test.timeout=0")
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestPlayCrash$", "-test.timeout=1m")
 	cmd.Env = append(os.Environ(), "BOX_TEST_CRASH="+crash, "GOTRACEBACK=single", "GORACE=log_path=/dev/null")
+	return cmd
+}
+
+// stderrOf runs a program that crashes, and gives what it said.
+func stderrOf(t *testing.T, cmd *exec.Cmd) string {
+	t.Helper()
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	if err := cmd.Run(); err == nil {
-		t.Fatalf("the copy did not crash: %s", &stderr)
+		t.Fatalf("it did not crash: %s", &stderr)
 	}
 	return stderr.String()
 }
@@ -129,29 +129,44 @@ func TestCrashFault(t *testing.T) {
 	} {
 		t.Run(tt.crash, func(t *testing.T) {
 			t.Parallel()
-			checkCrash(t, stderrOf(t, tt.crash), tt.kind, tt.text, tt.signal, tt.stack)
+			checkCrash(t, stderrOf(t, copyThat(t, tt.crash)), tt.kind, tt.text, tt.signal, tt.stack)
 		})
 	}
 }
 
-// The race detector needs its memory, and keeps goroutines awake: these two crash without it only.
-func TestCrashFaultWithoutRaceDetector(t *testing.T) {
+// A test binary has goroutines and signal handlers of its own, and is never found in a deadlock: this needs a program.
+func TestCrashFaultOfADeadlock(t *testing.T) {
+	t.Parallel()
+	goTool, err := exec.LookPath("go")
+	if err != nil {
+		t.Skip("there is no go tool")
+	}
+	dir := t.TempDir()
+	source := filepath.Join(dir, "main.go")
+	if err := os.WriteFile(source, []byte("package main\n\nfunc main() { select {} }\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	build := exec.Command(goTool, "build", "-o", filepath.Join(dir, "deadlock"), source)
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	stderr := stderrOf(t, exec.Command(filepath.Join(dir, "deadlock")))
+	checkCrash(t, stderr, box.Crashed, "worker crashed: fatal error: all goroutines are asleep - deadlock!", "", "main.main()")
+}
+
+// The race detector reserves terabytes of addresses, so that under it no limit on them can be set.
+func TestCrashFaultOutOfMemory(t *testing.T) {
 	if raceDetector() {
 		t.Skip("the race detector is in the way")
 	}
 	t.Parallel()
-	checkCrash(t, stderrOf(t, "deadlock"), box.Crashed, "worker crashed: fatal error: all goroutines are asleep - deadlock!", "", "goroutine ")
-	checkCrash(t, stderrOf(t, "out of memory"), box.OutOfMemory, "worker ran out of memory: fatal error: runtime: ", "", "")
+	checkCrash(t, stderrOf(t, copyThat(t, "out of memory")), box.OutOfMemory, "worker ran out of memory: fatal error: ", "", "")
 }
 
 func raceDetector() bool {
 	info, ok := debug.ReadBuildInfo()
-	for _, s := range info.Settings {
-		if ok && s.Key == "-race" && s.Value == "true" {
-			return true
-		}
-	}
-	return false
+	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }
 
 func checkCrash(t *testing.T, stderr string, kind box.Kind, text, signal, stack string) {

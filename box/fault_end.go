@@ -11,7 +11,7 @@ func GoexitFault(stack []byte) *Fault {
 }
 
 // SignalFault packs the end of a worker by a signal, named as in "SIGTERM". oom says that it is known that the kernel's
-// out-of-memory killer sent it.
+// out-of-memory killer sent it. The name is empty if nobody knows which signal it was.
 func SignalFault(name string, oom bool) *Fault {
 	kind := Killed
 	if oom {
@@ -23,6 +23,9 @@ func SignalFault(name string, oom bool) *Fault {
 // sentence is the text of a sudden end, which left no error that could speak for itself.
 func (f *Fault) sentence() string {
 	text, signal := cut(f.Text, maxFaultText), cut(f.Signal, maxFaultName)
+	if signal == "" {
+		signal = "a signal"
+	}
 	switch f.Kind {
 	case Exited:
 		return fmt.Sprintf("worker exited with status %d before the function returned (os.Exit or log.Fatal)", f.Code)
@@ -37,7 +40,7 @@ func (f *Fault) sentence() string {
 		if text != "" {
 			return "worker ran out of memory: " + text
 		}
-		return "worker was killed by the kernel's out-of-memory killer (" + signal + ")"
+		return "worker was killed by the kernel's out-of-memory killer"
 	case Crashed:
 		return "worker crashed: " + text
 	}

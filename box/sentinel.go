@@ -10,9 +10,9 @@ import (
 //	var ErrBusy = errors.New("busy")
 //	func init() { box.RegisterSentinel("example.ErrBusy", ErrBusy) }
 //
-// The name travels, so it must be the same on both sides; say package and variable, in at most 128 bytes. Errors with an Is method of their own
-// are asked about every registered sentinel on the far side. The sentinels of io, io/fs, os, os/exec, net, context,
-// strconv, bufio, bytes, path and errors are known already, under their Go names.
+// The name travels, so it must be the same on both sides; say package and variable, in at most 128 bytes. Errors with
+// an Is method of their own are asked about every registered sentinel on the far side. The sentinels of io, io/fs, os,
+// os/exec, net, context, strconv, bufio, bytes, path and errors are known already, under their Go names.
 //
 // It panics if the name is empty or taken by another error, if the error has another name, is nil, or cannot be
 // compared. Call it from init or from a package variable: both sides must have it before the first call.
