@@ -42,16 +42,20 @@ func TestBinaryBitFlips(t *testing.T) {
 func TestTextBitFlips(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	exchange(t, NewText(nil, &out, testNonce, Worker, Options{}))
+	w := NewText(nil, &out, testNonce, Worker, Options{})
+	if err := errors.Join(w.WriteFrame(Stdout, 0, 1, []byte("hi")), w.WriteFrame(Reply, End, 1, table()), w.WriteFrame(Close, End, 0)); err != nil {
+		t.Fatal(err)
+	}
+	want, _ := readAll(NewText(bytes.NewReader(out.Bytes()), nil, testNonce, Caller, Options{}))
 	for bit := range out.Len() * 8 {
 		data := bytes.Clone(out.Bytes())
 		data[bit/8] ^= 1 << (bit % 8)
 		got, err := readAll(NewText(bytes.NewReader(data), nil, testNonce, Caller, Options{}))
 		check(t, err)
-		if len(got) > 0 && !cmp.Equal(got, exchanged[:len(got)]) {
+		if len(got) > 0 && !cmp.Equal(got, want[:len(got)]) {
 			t.Fatalf("bit %d: got %v", bit, got)
 		}
-		if err == io.EOF && len(got) < len(exchanged)-1 {
+		if err == io.EOF && len(got) < len(want)-1 {
 			t.Fatalf("bit %d: not detected, got %d frames", bit, len(got))
 		}
 	}
@@ -118,7 +122,7 @@ func TestForged(t *testing.T) {
 		{"long frame", ErrLimit, "1048577 bytes, more than the limit of 1048576", [][]byte{long}},
 		{"reserved", ErrMangled, "0x0102, not zero", [][]byte{{1, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}}},
 		{"empty table", ErrProtocol, "want 4", [][]byte{frame(Call, 0, 1, []byte{1, 2})}},
-		{"short table", ErrProtocol, "got 12 bytes, want 20 for 2", [][]byte{frame(Call, 0, 1, table(1, 2)[:12])[:16], nil}},
+		{"short table", ErrProtocol, "got 12 bytes, want 20 for 2", [][]byte{frame(Call, 0, 1, table(1, 2)[:12])}},
 		{"many segments", ErrLimit, "4 segments, more than the limit of 3", [][]byte{frame(Call, 0, 1, table(1, 2, 3, 4))}},
 		{"2^32-1 segments", ErrLimit, "4294967295 segments", [][]byte{frame(Call, 0, 1, []byte{255, 255, 255, 255})}},
 		{"long segment", ErrLimit, "segment 0 of 1001 bytes makes it longer than the limit of 1000", [][]byte{frame(Call, 0, 1, table(1001))}},
@@ -135,9 +139,6 @@ func TestForged(t *testing.T) {
 			[][]byte{frame(Call, 0, 1, table(5)), frame(Data, 0, 1, make([]byte, 5))}},
 		{"ends within", io.ErrUnexpectedEOF, "within a message", [][]byte{frame(Call, 0, 1, table(5)), frame(Close, End, 0, nil)}},
 	} {
-		if c.name == "short table" {
-			c.data = [][]byte{frame(Call, 0, 1, append(table(1, 2)[:4:4], make([]byte, 8)...))}
-		}
 		_, err := readAll(NewBinary(bytes.NewReader(bytes.Join(c.data, nil)), nil, Options{Limits: limits}))
 		check(t, err)
 		if !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.says) {

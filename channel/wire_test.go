@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -92,6 +93,8 @@ func readAll(w *Wire) (frames []Frame, err error) {
 		frames = append(frames, f)
 	}
 }
+
+func sameBytes(a, b [][]byte) bool { return slices.EqualFunc(a, b, bytes.Equal) }
 
 // The bytes of a wire are the contract of SPEC.md.
 func TestGoldenWire(t *testing.T) {

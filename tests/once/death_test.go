@@ -55,6 +55,10 @@ func noSurvivors(t *testing.T, after string) {
 			return
 		}
 	}
+	all, _ := st.Root.Processes()
+	for _, p := range all {
+		t.Logf("%d of %d (uid %d, %s) %q", p.PID, p.PPID, p.UID, p.State, p.Argv)
+	}
 	t.Fatalf("%s: still there after 2 s:\n%s", after, strings.Join(left, "\n"))
 }
 

@@ -67,7 +67,7 @@ func lacking() (commands, packages []string) {
 }
 
 func installPackages(ctx context.Context, log io.Writer, packages []string) (err error) {
-	allow, err := forbidServices()
+	allow, err := forbidServices(servicePolicy)
 	if err != nil {
 		return err
 	}
@@ -109,9 +109,11 @@ func aptGet(ctx context.Context, log io.Writer, args ...string) error {
 	return nil
 }
 
+// servicePolicy is where Debian's tools look for it.
+const servicePolicy = "/usr/sbin/policy-rc.d"
+
 // forbidServices puts Debian's switch against starting services in place, and returns how to take it away again.
-func forbidServices() (allow func() error, err error) {
-	const path = "/usr/sbin/policy-rc.d"
+func forbidServices(path string) (allow func() error, err error) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
 	if errors.Is(err, os.ErrExist) {
 		return func() error { return nil }, nil // the machine has a policy of its own
