@@ -154,6 +154,9 @@ func (f *first) showSources() error {
 		}
 		root = filepath.Dir(root)
 	}
+	if info, err := os.Stat(root); err == nil && info.Mode().Perm()&0o005 != 0o005 {
+		fmt.Fprintf(os.Stderr, "stage: %s is closed to others, so the tests will miss their files; run: chmod -R o+rX %s\n", root, root)
+	}
 	if err := bind(root, dir+"/src"); err != nil {
 		return err
 	}

@@ -267,6 +267,21 @@ func TestTwoAtOnce(t *testing.T) {
 	two.empties(t)
 }
 
+// A container's root often lacks the capability; then there is no stage, and the reason is told.
+func TestWithoutCapability(t *testing.T) {
+	needRoot(t)
+	cmd := part(t, "skips")
+	cmd.Args = append([]string{"setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin", "--"}, cmd.Args...)
+	path, err := exec.LookPath("setpriv")
+	must(t, err)
+	cmd.Path = path
+	out, err := cmd.CombinedOutput()
+	must(t, err)
+	if !bytes.HasPrefix(out, []byte("INSIDE false\nstage: stage: new mount and process namespaces: ")) || !bytes.Contains(out, []byte("operation not permitted")) {
+		t.Errorf("%s", out)
+	}
+}
+
 func TestWithoutRoot(t *testing.T) {
 	needRoot(t)
 	exe, err := os.Executable()
