@@ -4,10 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/big"
 	"net/url"
+	"os"
+	"os/exec"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -176,3 +180,44 @@ var errOne = errors.New("one")
 type uncomparable []int
 
 func (uncomparable) Error() string { return "uncomparable" }
+
+// halfHidden has a text that its exported fields do not give.
+type halfHidden struct {
+	Code int
+	word string
+}
+
+func (h halfHidden) Error() string { return fmt.Sprintf("%s %d", h.word, h.Code) }
+
+// An error that lost a part of itself keeps its text all the same, also inside another.
+func TestATextOutlivesUnexportedFields(t *testing.T) {
+	t.Parallel()
+	RegisterError[halfHidden]()
+	err := FaultOf(&fs.PathError{Op: "read", Path: "/x", Err: halfHidden{5, "quota"}}).Err(Origin{})
+	var path *fs.PathError
+	var half halfHidden
+	if !errors.As(err, &path) || path.Error() != "read /x: quota 5" || !errors.As(err, &half) || half.Code != 5 {
+		t.Errorf("got %v, %v", path, half)
+	}
+}
+
+func TestProcessStates(t *testing.T) {
+	t.Parallel()
+	kind := &errtype{typ: reflect.TypeFor[*exec.ExitError]()}
+	for _, status := range []syscall.WaitStatus{0, 3 << 8, 255 << 8, 9, 15, 11 | 0x80} {
+		state := &os.ProcessState{}
+		field, err := hiddenField(reflect.ValueOf(state).Elem(), "status")
+		if err != nil {
+			t.Fatal(err)
+		}
+		field.SetUint(uint64(status))
+		b, err := kind.encode(&exec.ExitError{ProcessState: state, Stderr: []byte("x")}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := kind.decode(b, nil)
+		if err != nil || got.(*exec.ExitError).Sys().(syscall.WaitStatus) != status || got.Error() != state.String() {
+			t.Errorf("status %#x gives %v, %v", uint32(status), got, err)
+		}
+	}
+}

@@ -180,3 +180,29 @@ func TestWellKnownSentinelsAreDistinct(t *testing.T) {
 		}
 	}
 }
+
+// void takes no bytes on the wire for its elements, so that only the check of the length stops a reader.
+type void []struct{}
+
+func (void) Error() string { return "void" }
+
+func TestALengthIsOnlyAClaim(t *testing.T) {
+	t.Parallel()
+	var w fieldWriter
+	w.uint(1 << 62)
+	kind := &errtype{typ: reflect.TypeFor[void]()}
+	if err, failed := kind.decode(w.b, nil); failed == nil {
+		t.Errorf("it decodes to %d elements", len(err.(void)))
+	}
+}
+
+func TestADeepChainIsCutBeforeItLeaves(t *testing.T) {
+	t.Parallel()
+	err := io.EOF
+	for range 500 {
+		err = fmt.Errorf("%w", err)
+	}
+	if n := len(FaultOf(err).Nodes); n != maxFaultDepth {
+		t.Errorf("%d nodes; want %d", n, maxFaultDepth)
+	}
+}

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -151,7 +150,7 @@ func TestMessageSizes(t *testing.T) {
 				t.Fatal(err)
 			}
 			got, err := readAll(read(&out))
-			if err != io.EOF || len(got) != 1 || !slices.EqualFunc(got[0].Segments, segments, bytes.Equal) {
+			if err != io.EOF || len(got) != 1 || !sameBytes(got[0].Segments, segments) {
 				t.Errorf("%v: %d frames, %v", sizes, len(got), err)
 			}
 		}
@@ -168,7 +167,7 @@ func TestManySegments(t *testing.T) {
 	if err := NewBinary(nil, &out, Options{}).WriteMessage(Call, 1, segments); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := readAll(NewBinary(&out, nil, Options{})); err != io.EOF || !slices.EqualFunc(got[0].Segments, segments, bytes.Equal) {
+	if got, err := readAll(NewBinary(&out, nil, Options{})); err != io.EOF || !sameBytes(got[0].Segments, segments) {
 		t.Error(err)
 	}
 }
@@ -212,7 +211,7 @@ func TestConcurrentWrites(t *testing.T) {
 				}
 				printed[f.Stream]++
 			case Reply:
-				if replies++; !slices.EqualFunc(f.Segments, segments, bytes.Equal) {
+				if replies++; !sameBytes(f.Segments, segments) {
 					t.Fatalf("stream %d: the reply differs", f.Stream)
 				}
 			}

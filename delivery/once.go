@@ -108,19 +108,19 @@ func (o Once) Deliver(ctx context.Context, b *box.Box) (*box.Reply, error) {
 func (o Once) check() error {
 	switch {
 	case o.Umask < -1 || o.Umask > 0o777:
-		return fmt.Errorf("Umask %#o: it must be between 0 and 0777, or -1", o.Umask)
+		return fmt.Errorf("field Umask %#o: it must be between 0 and 0777, or -1", o.Umask)
 	case o.Nice < -20 || o.Nice > 19:
-		return fmt.Errorf("Nice %d: it must be between -20 and 19", o.Nice)
+		return fmt.Errorf("field Nice %d: it must be between -20 and 19", o.Nice)
 	case o.Grace < 0 || o.Grace > time.Minute:
-		return fmt.Errorf("Grace %s: it must be between 0 and 1m", o.Grace)
+		return fmt.Errorf("field Grace %s: it must be between 0 and 1m", o.Grace)
 	case o.Patience < 0:
-		return fmt.Errorf("Patience %s: it must not be negative", o.Patience)
+		return fmt.Errorf("field Patience %s: it must not be negative", o.Patience)
 	case o.MaxReply < 0:
-		return fmt.Errorf("MaxReply %d: it must not be negative", o.MaxReply)
+		return fmt.Errorf("field MaxReply %d: it must not be negative", o.MaxReply)
 	case o.Dir != "" && !path.IsAbs(o.Dir):
-		return fmt.Errorf("Dir %q: an absolute path is needed", cut(o.Dir))
+		return fmt.Errorf("field Dir %q: an absolute path is needed", cut(o.Dir))
 	case o.Program != "" && !path.IsAbs(o.Program):
-		return fmt.Errorf("Program %q: an absolute path is needed", cut(o.Program))
+		return fmt.Errorf("field Program %q: an absolute path is needed", cut(o.Program))
 	}
 	return transport.CheckEnvironment(o.Env)
 }

@@ -106,7 +106,7 @@ func (p *process) listen() {
 	buf := make([]byte, 8<<10)
 	for {
 		n, err := p.stderr.Read(buf)
-		p.said.Write(buf[:n])
+		_, _ = p.said.Write(buf[:n])
 		if err != nil {
 			return
 		}

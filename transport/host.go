@@ -136,7 +136,7 @@ func parseAddress(text string) (address, error) {
 
 // splitPort splits host:port or [ipv6]:port. The port is empty when there is none.
 func splitPort(text string) (host, port string, err error) {
-	rest := ""
+	var rest string
 	if strings.HasPrefix(text, "[") {
 		end := strings.IndexByte(text, ']')
 		if end < 0 {

@@ -55,7 +55,7 @@ func (d descendant) kill() {
 	if err != nil {
 		return // gone, or a system without pidfds, where nothing is certain enough to kill
 	}
-	defer unix.Close(fd)
+	defer func() { _ = unix.Close(fd) }()
 	if parent, ok := parentOf(d.pid); ok && (parent == d.parent || parent == os.Getpid()) {
 		_ = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
 	}

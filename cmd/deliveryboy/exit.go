@@ -1,6 +1,7 @@
-errors.As(err, new(*box.TransportError)) || errors.As(err, new(*transportError)) || deliveryOfpackage main
+package main
 
 import (
+	"context"
 	"errors"
 	"os/exec"
 	"slices"

@@ -36,7 +36,7 @@ func (s *Scanner) find(line []byte, inside bool) (m mark, found bool) {
 // parse reads a begin marker at the start of text, as far as the version and with the right nonce.
 func (s *Scanner) parse(text []byte) (m mark, ok bool) {
 	rest := text[len(s.begin):]
-	digits, rest, ok := bytes.Cut(rest[:min(len(rest), 4)], []byte(" "))
+	digits, _, ok := bytes.Cut(rest[:min(len(rest), 4)], []byte(" "))
 	if !ok || len(digits) == 0 {
 		return m, false
 	}

@@ -70,8 +70,10 @@ func pour(w io.Writer, args []string) error {
 	}
 	left, err := strconv.Atoi(args[0])
 	buf := make([]byte, pipeful)
-	for n := 0; left > 0 && err == nil; left -= n {
+	for left > 0 && err == nil {
+		var n int
 		n, err = w.Write(buf[:min(left, len(buf))])
+		left -= n
 	}
 	return err
 }

@@ -9,7 +9,6 @@ import (
 	"os"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/seed354a1416/deliveryboy/delivery"
 	"github.com/seed354a1416/deliveryboy/tests/stage"
@@ -95,15 +94,5 @@ func overAll(t *testing.T, f func(t *testing.T, tg target, once delivery.Once)) 
 			tg.need(t)
 			f(t, tg, delivery.Once{Via: tg.via, Stderr: &races})
 		})
-	}
-}
-
-// eventually waits for a condition that another process brings about. It is bounded; how long it takes is no matter.
-func eventually(t *testing.T, what string, within time.Duration, cond func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(within); !cond(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within %s", what, within)
-		}
 	}
 }

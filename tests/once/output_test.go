@@ -51,12 +51,6 @@ func (l *live) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (l *live) text() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.seen.String()
-}
-
 func TestOutputIsLive(t *testing.T) {
 	overAll(t, func(t *testing.T, _ target, once delivery.Once) {
 		out := &live{word: "running", done: make(chan struct{})}

@@ -63,7 +63,7 @@ func describe(path string, fi fs.FileInfo, n names) FileInfo {
 	if st, ok := fi.Sys().(*syscall.Stat_t); ok {
 		info.UID, info.GID = int(st.Uid), int(st.Gid)
 		info.Owner, info.Group = n.user(info.UID), n.group(info.GID)
-		info.Links, info.Device, info.Inode = int64(st.Nlink), uint64(st.Dev), uint64(st.Ino)
+		info.Links, info.Device, info.Inode = int64(st.Nlink), uint64(st.Dev), uint64(st.Ino) //nolint:unconvert // Dev is an int32 on macOS
 	}
 	return info
 }
