@@ -57,6 +57,8 @@ func start(via transport.Transport, argv []string) (*process, error) {
 		}
 	}
 	if err == nil {
+		widen(p.stdin)
+		widen(p.stdout)
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs[0], theirs[1], theirs[2]
 		err = cmd.Start()
 	}

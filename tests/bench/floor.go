@@ -14,7 +14,7 @@ import (
 const (
 	noop   = "noop"   // ends at once
 	sink   = "sink"   // reads its stdin to the end
-	source = "source" // writes as many bytes as its argument says to stdout
+	source = "source" // makes as many bytes as its argument says and writes them to stdout
 	echo   = "echo"   // copies its stdin to stdout
 )
 
@@ -64,16 +64,15 @@ func drain(r io.Reader) (total int, err error) {
 	}
 }
 
+// pour makes its bytes as a function does that gives them as a result, so that a call and its floor differ by the
+// delivery alone.
 func pour(w io.Writer, args []string) error {
 	if len(args) != 1 {
 		return fmt.Errorf("%s takes the number of bytes", source)
 	}
-	left, err := strconv.Atoi(args[0])
-	buf := make([]byte, pipeful)
-	for left > 0 && err == nil {
-		var n int
-		n, err = w.Write(buf[:min(left, len(buf))])
-		left -= n
+	n, err := strconv.Atoi(args[0])
+	if err == nil {
+		_, err = w.Write(stamped(n))
 	}
 	return err
 }
