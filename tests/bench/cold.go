@@ -45,17 +45,6 @@ func coldCall(via transport.Transport, g goal) (*race, error) {
 			}
 			return err
 		}),
-		rivals: []rival{{name: fmt.Sprintf("start of this program through %s, and its end", kind(via)), goal: g, run: took(bare.run)}},
+		rivals: []rival{{name: "start, end", goal: g, run: took(bare.run)}},
 	}, nil
-}
-
-// kind is a transport without its settings.
-func kind(via transport.Transport) string {
-	switch via.(type) {
-	case transport.Sudo:
-		return "sudo -n"
-	case transport.SSH:
-		return "ssh with the same options"
-	}
-	return "os/exec"
 }

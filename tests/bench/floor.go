@@ -13,27 +13,43 @@ import (
 // The parts that this program plays in a floor. Main looks for them before anything else.
 const (
 	noop   = "noop"   // ends at once
-	sink   = "sink"   // reads its stdin to the end
-	source = "source" // makes as many bytes as its argument says and writes them to stdout
 	echo   = "echo"   // copies its stdin to stdout
+	sink   = "sink"   // reads its stdin to the end
+	source = "source" // writes as many bytes as its argument says to stdout
+	hold   = "hold"   // reads as many bytes as its argument says into memory of their own
+	yield  = "yield"  // makes as many bytes as its argument says, then writes them to stdout
 )
+
+var parts = map[string]func(n int) error{
+	noop: func(int) error { return nil },
+	echo: func(int) error {
+		_, err := io.CopyBuffer(onlyWriter{os.Stdout}, onlyReader{os.Stdin}, make([]byte, pipeful))
+		return err
+	},
+	sink:   func(int) error { _, err := drain(os.Stdin); return err },
+	source: func(n int) error { return pour(os.Stdout, n) },
+	hold:   func(n int) error { _, err := io.ReadFull(os.Stdin, make([]byte, n)); return err },
+	yield:  func(n int) error { _, err := os.Stdout.Write(stamped(n)); return err },
+}
 
 // pipeful is what a pipe holds: nothing larger moves at once.
 const pipeful = 64 << 10
 
 // playFloor plays a part and exits; it returns if args name none.
 func playFloor(args []string) {
-	var err error
-	switch args[0] {
-	case noop:
-	case sink:
-		_, err = drain(os.Stdin)
-	case source:
-		err = pour(os.Stdout, args[1:])
-	case echo:
-		_, err = io.CopyBuffer(onlyWriter{os.Stdout}, onlyReader{os.Stdin}, make([]byte, pipeful))
-	default:
+	if len(args) == 0 {
 		return
+	}
+	part, ok := parts[args[0]]
+	if !ok {
+		return
+	}
+	n, err := 0, error(nil)
+	if len(args) > 1 {
+		n, err = strconv.Atoi(args[1])
+	}
+	if err == nil {
+		err = part(n)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -64,24 +80,25 @@ func drain(r io.Reader) (total int, err error) {
 	}
 }
 
-// pour makes its bytes as a function does that gives them as a result, so that a call and its floor differ by the
-// delivery alone.
-func pour(w io.Writer, args []string) error {
-	if len(args) != 1 {
-		return fmt.Errorf("%s takes the number of bytes", source)
+// pour writes n bytes, the same pipeful again and again.
+func pour(w io.Writer, n int) error {
+	buf := make([]byte, pipeful)
+	for n > 0 {
+		wrote, err := w.Write(buf[:min(n, len(buf))])
+		if err != nil {
+			return err
+		}
+		n -= wrote
 	}
-	n, err := strconv.Atoi(args[0])
-	if err == nil {
-		_, err = w.Write(stamped(n))
-	}
-	return err
+	return nil
 }
 
 // A floor is a process that does no more than it must: it starts, takes bytes on stdin, gives bytes on stdout, and ends.
 type floor struct {
 	argv []string
 	give []byte
-	want int
+	want int  // bytes that come
+	keep bool // into memory of their own
 }
 
 // floorVia is the floor behind a transport: what it starts differs from a worker by its arguments alone.
@@ -118,7 +135,7 @@ func (f floor) run() error {
 			sent <- err
 		}()
 	}
-	got, err := drain(stdout)
+	got, err := f.receive(stdout)
 	if wrote := <-sent; err == nil {
 		err = wrote
 	}
@@ -129,4 +146,16 @@ func (f floor) run() error {
 		err = fmt.Errorf("%q gave %d bytes, not %d", f.argv, got, f.want)
 	}
 	return err
+}
+
+func (f floor) receive(r io.Reader) (int, error) {
+	if !f.keep {
+		return drain(r)
+	}
+	n, err := io.ReadFull(r, make([]byte, f.want))
+	if err != nil {
+		return n, err
+	}
+	rest, err := drain(r) // to the end: nothing more must come
+	return n + rest, err
 }

@@ -11,6 +11,10 @@
 // As root on Linux the rows run as an ordinary user in a private place, see tests/stage; elsewhere those that need sudo
 // or ssh say why they cannot. A row that misses its goal is a result, not a failure: the exit code is 0.
 //
+// What the rows are measured against: "start, end" is this program started through the same transport with the same
+// options, ending at once; "echo" gives back what it gets; "pipe copy" is 64 MiB through a pipe, read or written a
+// pipeful at a time; "copy of a whole" has all of it in memory at both ends, as a value must be.
+//
 // A new row is a value of type row in a file of its own, and a line in rows.
 package main
 
@@ -33,9 +37,7 @@ func rows() []row {
 }
 
 func main() {
-	if len(os.Args) > 1 {
-		playFloor(os.Args[1:])
-	}
+	playFloor(os.Args[1:])
 	delivery.Main()
 	rounds := flag.Int("n", 0, "rounds of each row; 0: as many as each row needs, less than two minutes in all")
 	only := flag.String("run", "", "only the rows that match this `regexp`, such as 'R[23]'")

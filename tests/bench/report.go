@@ -36,33 +36,17 @@ func (r *report) json(w io.Writer) error {
 func (r *report) table(out io.Writer) error {
 	fmt.Fprintf(out, "%s %s, latency on %s; min / median / max\n\n", r.Go, r.System, r.Pinned)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "row\twhat\tn\tours\tfloor\t\tratio\tgoal\t")
-	id := ""
+	fmt.Fprintln(w, "row\twhat\tagainst\tn\tours\ttheirs\t\tratio\tgoal\t")
 	for _, res := range r.Results {
-		if res.ID[0] != 'R' && id != res.ID {
-			fmt.Fprintln(w, "\t\t\t\t\t\t\t\t")
-		}
-		id = res.ID
 		if res.Missing != "" {
-			fmt.Fprintf(w, "%s\t%s\t–\tnot measured: %.200q\n", res.ID, res.Name, res.Missing)
+			fmt.Fprintf(w, "%s\t%s\tnot measured: %.200q\n", res.ID, res.Name, res.Missing)
 			continue
 		}
-		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\n", res.ID, res.Name, res.Rounds,
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\n", res.ID, res.Name, res.Rival, res.Rounds,
 			res.Ours.text(res.Unit.format()), res.Theirs.text(res.Unit.format()), res.Unit, res.Ratio.text("%.2f"),
 			res.Goal, res.Verdict)
 	}
-	fmt.Fprintln(w)
-	r.floors(w)
 	return w.Flush()
-}
-
-// floors says what each row was measured against.
-func (r *report) floors(w io.Writer) {
-	for _, res := range r.Results {
-		if res.Rival != "" {
-			fmt.Fprintf(w, "%s\t%s\tagainst: %s\n", res.ID, res.Name, res.Rival)
-		}
-	}
 }
 
 func (s *summary) text(format string) string {
