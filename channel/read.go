@@ -85,12 +85,18 @@ func (in *inbound) frame() (f Frame, done bool, err error) {
 	return f, true, nil
 }
 
+// sip is how much is read between two looks at the checksum: what a pipe holds, and what is still in the cache. The
+// sender fills the pipe again meanwhile.
+const sip = 64 << 10
+
 // piece reads len(p) bytes of a payload.
 func (in *inbound) piece(h *Header, at int64, p []byte, sum *uint32) error {
-	if err := in.source.read(p); err != nil {
-		return h.at(at, err, "its payload of %d bytes is not complete", h.Length())
+	for part := range slices.Chunk(p, sip) {
+		if err := in.source.read(part); err != nil {
+			return h.at(at, err, "its payload of %d bytes is not complete", h.Length())
+		}
+		*sum = crc32.Update(*sum, castagnoli, part)
 	}
-	*sum = crc32.Update(*sum, castagnoli, p)
 	return nil
 }
 

@@ -13,9 +13,9 @@ const (
 	// writeBuffer joins small frames into one write. What is larger goes through it uncopied, but for its beginning.
 	writeBuffer = 16 << 10
 
-	// dataSize is how much of a message goes into one frame: as much as fits. A frame that waits for it, such as a
-	// cancel, waits for a MiB at most.
-	dataSize = MaxPayload
+	// dataSize is how much of a message goes into one frame: the other side can check and copy one while this side
+	// sums up the next, and a frame that waits for it, such as a cancel, does not wait for long.
+	dataSize = 256 << 10
 )
 
 // outbound is the writing half of a wire. It is safe for concurrent use.

@@ -38,13 +38,23 @@ var tables = sync.OnceValue(func() *codec {
 
 // encode writes src to dst, which is long enough, with padding if src is not a multiple of three.
 func (c *codec) encode(dst, src []byte) {
-	for len(src) >= 8 && len(dst) >= 8 { // reads eight bytes, uses six
-		v := binary.BigEndian.Uint64(src)
-		binary.LittleEndian.PutUint64(dst, uint64(c.pair[v>>52])|uint64(c.pair[v>>40&0xfff])<<16|
-			uint64(c.pair[v>>28&0xfff])<<32|uint64(c.pair[v>>16&0xfff])<<48)
+	for len(src) >= 16 && len(dst) >= 16 { // reads sixteen bytes, uses twelve
+		v, u := binary.BigEndian.Uint64(src), binary.BigEndian.Uint64(src[6:])
+		binary.LittleEndian.PutUint64(dst, c.four(v))
+		binary.LittleEndian.PutUint64(dst[8:], c.four(u))
+		src, dst = src[12:], dst[16:]
+	}
+	for len(src) >= 8 && len(dst) >= 8 {
+		binary.LittleEndian.PutUint64(dst, c.four(binary.BigEndian.Uint64(src)))
 		src, dst = src[6:], dst[8:]
 	}
 	base64.StdEncoding.Encode(dst, src)
+}
+
+// four is the upper six bytes of v as eight characters, little endian.
+func (c *codec) four(v uint64) uint64 {
+	return uint64(c.pair[v>>52]) | uint64(c.pair[v>>40&0xfff])<<16 |
+		uint64(c.pair[v>>28&0xfff])<<32 | uint64(c.pair[v>>16&0xfff])<<48
 }
 
 // decode writes the whole groups of four in src to dst, which is long enough, and says whether all was in the alphabet.
