@@ -78,14 +78,16 @@ func Execute(ctx context.Context, h Handler, b *Box) *Reply {
 	done := make(chan struct{})
 	go func() { // runtime.Goexit would end the caller's goroutine
 		defer close(done)
-		r.Fault = GoexitFault(nil) // if nothing below comes to say otherwise
+		returned := false
 		defer func() {
 			if v := recover(); v != nil {
 				r.Fault = PanicFault(v, debug.Stack())
+			} else if !returned {
+				r.Fault = GoexitFault(debug.Stack())
 			}
 		}()
 		results, err := h.Serve(ctx, b.Args)
-		r.Results, r.Fault = results, nil
+		r.Results, returned = results, true
 		if refusal, ok := err.(*Refusal); ok {
 			r.Refusal = refusal
 		} else if err != nil {

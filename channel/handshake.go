@@ -23,7 +23,6 @@ type Preamble struct {
 	Nonce      Nonce         // of the call; it travels in the markers
 	Build      string        // build ID of the caller's program
 	Registry   string        // fingerprint of its functions, in hex
-	Names      []string      // the functions that the worker is narrowed to; empty for no narrowing
 	Dir        string        // working directory; empty for the one that it is in
 	Umask      *int          // 0 to 0o777; nil for the one that it has
 	Nice       int           // -20 to 19, added by the worker; 0 for none
@@ -96,7 +95,6 @@ func (p *Preamble) encode() ([]byte, error) {
 	f.number("version", versionOf(p.Version))
 	f.string("build", p.Build)
 	f.string("registry", p.Registry)
-	f.list("name", p.Names)
 	f.string("dir", p.Dir)
 	if p.Umask != nil {
 		f.list("umask", []string{fmt.Sprint(*p.Umask)})
@@ -119,7 +117,6 @@ func (p *Preamble) decode(text []byte) error {
 		Nonce:      p.Nonce,
 		Build:      f.string("build"),
 		Registry:   f.string("registry"),
-		Names:      f.list("name"),
 		Dir:        f.string("dir"),
 		Nice:       int(f.integer("nice", -20, 19)),
 		Env:        f.list("env"),

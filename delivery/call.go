@@ -26,6 +26,7 @@ type call struct {
 	worker  []string // the worker's argv
 	argv    []string // the transport's, which runs it
 	process *process
+	oom     oomWatch
 	excess  excess
 
 	wire    *channel.Wire

@@ -54,12 +54,15 @@ func (c *call) cancelled(ctx context.Context) error {
 // fault reads from the transport's exit how the worker ended. It is nil if the worker may not have ended at all.
 func (c *call) fault() *box.Fault {
 	state := c.process.ended
-	if crash, ok := box.CrashFault(string(c.process.said.Kept)); ok && !state.Success() {
-		return crash
-	}
 	status, ok := state.Sys().(syscall.WaitStatus)
 	if !ok {
 		return box.ExitFault(state.ExitCode())
+	}
+	if status.Signaled() && !crashSignals[status.Signal()] {
+		return box.SignalFault(signalName(status.Signal()), status.Signal() == syscall.SIGKILL && c.oom.happened())
+	}
+	if crash, ok := box.CrashFault(string(c.process.said.Kept)); ok && !state.Success() {
+		return crash
 	}
 	if status.Signaled() {
 		return box.SignalFault(signalName(status.Signal()), false)
@@ -77,6 +80,11 @@ func (c *call) fault() *box.Fault {
 		return box.SignalFault(signalName(syscall.Signal(code-128)), false)
 	}
 	return box.ExitFault(code)
+}
+
+// crashSignals are those by which the Go runtime may end a process after it has said why.
+var crashSignals = map[syscall.Signal]bool{
+	syscall.SIGABRT: true, syscall.SIGSEGV: true, syscall.SIGBUS: true, syscall.SIGFPE: true, syscall.SIGQUIT: true,
 }
 
 // throughShell reports whether an exit code may be a shell's word for a signal.

@@ -100,7 +100,7 @@ func (o Once) Deliver(ctx context.Context, b *box.Box) (*box.Reply, error) {
 	if err != nil {
 		return nil, o.failed(b, "start", &box.TransportError{Hop: o.Via.String(), Argv: argv, ExitCode: -1, Err: err})
 	}
-	c := &call{once: o, box: b, worker: worker, argv: argv, process: p}
+	c := &call{once: o, box: b, worker: worker, argv: argv, process: p, oom: watchOOM()}
 	return c.run(ctx)
 }
 

@@ -31,6 +31,8 @@ type server struct {
 	io    *stdio
 	names []string
 	grace time.Duration
+
+	maxReply int64 // bytes; 0: channel.DefaultMessage
 }
 
 // An inbox is what the reading goroutine found on the wire.
@@ -174,6 +176,9 @@ func (s *server) watch(cancel context.CancelCauseFunc) <-chan struct{} {
 // answer sends the reply. A reply that nobody takes is no failure of the worker.
 func (s *server) answer(id uint32, r *box.Reply) int {
 	segments, err := r.Segments()
+	if err == nil {
+		err = s.fits(segments)
+	}
 	if err != nil {
 		r = &box.Reply{Refusal: box.RefusalOf(err, true), Run: r.Run}
 		if segments, err = r.Segments(); err != nil {
@@ -187,6 +192,21 @@ func (s *server) answer(id uint32, r *box.Reply) int {
 	// From here on, what comes is the transport's.
 	_ = s.wire.WriteFrame(channel.Close, channel.End, 0)
 	return 0
+}
+
+// fits reports a reply that the caller will not take.
+func (s *server) fits(segments [][]byte) error {
+	limit, size := s.maxReply, int64(0)
+	if limit <= 0 {
+		limit = channel.DefaultMessage
+	}
+	for _, seg := range segments {
+		size += int64(len(seg))
+	}
+	if size > limit {
+		return &box.EncodingError{What: "reply", Why: fmt.Sprintf("it has %d bytes, more than the %d that the caller takes", size, limit)}
+	}
+	return nil
 }
 
 // stop says that the call was stopped without a reply.

@@ -98,7 +98,7 @@ func run(io *stdio, names []string) int {
 		io.say(err)
 		return exitProtocol
 	}
-	s := &server{wire: wire, io: io, names: names, grace: grace}
+	s := &server{wire: wire, io: io, names: names, grace: grace, maxReply: door.Preamble.MaxMessage}
 	return s.serve()
 }
 
