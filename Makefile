@@ -25,9 +25,9 @@ build: ## the static command, in bin/
 test: prepare ## vet and test with -race; vet and build for the other systems
 	$(GO) vet ./...
 	@if command -v "$$($(GO) env CC)" >/dev/null; then \
-		echo '$(GO) test -race ./...'; CGO_ENABLED=1 $(GO) test -race -timeout 10m ./...; \
+		echo '$(GO) test -race ./...'; CGO_ENABLED=1 $(GO) test -race -timeout 5m ./...; \
 	else \
-		echo 'NOT TESTED with -race: there is no C compiler (apt-get install gcc libc6-dev)'; $(GO) test -timeout 10m ./...; \
+		echo 'NOT TESTED with -race: there is no C compiler (apt-get install gcc libc6-dev)'; $(GO) test -timeout 5m ./...; \
 	fi
 	@for system in $(SYSTEMS); do \
 		echo "for $$system: vet and build"; \
@@ -41,8 +41,9 @@ lint: bin/golangci-lint ## gofmt, vet, golangci-lint (staticcheck included)
 	bin/golangci-lint run
 
 .PHONY: bench
-bench: ## what a call costs, measured here
-	$(GO) run ./tests/bench
+bench: prepare ## what a call costs, measured here
+	$(STATIC) -ldflags='-s -w' -o bin/bench ./tests/bench
+	bin/bench
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (5s)
