@@ -1,9 +1,3 @@
-// Package box is what travels: a call packed for a worker, and the reply that comes back.
-//
-// A [Box] names a registered function and holds its arguments; a [Reply] holds its results, or the [Fault] that took
-// their place. A [Courier] is anything that delivers a box and brings the reply: a fresh worker for every call, a warm
-// session, a pool. Everything else here serves those three: the codec that keeps gob from changing a value on its way,
-// the codec that keeps an error the same error after the trip, and the text envelope that survives any terminal.
 package box
 
 import (
