@@ -1,12 +1,10 @@
 package registry
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"reflect"
 	"runtime"
-	"slices"
 	"strings"
 )
 
@@ -65,49 +63,6 @@ func symbol(fn reflect.Value) (string, error) {
 		name = name[len(name)-maxName:]
 	}
 	return name, CheckName(name)
-}
-
-// Nearest returns up to three of the names that a misspelt one may stand for.
-func Nearest(name string, names []string) []string {
-	type candidate struct {
-		name string
-		d    int
-	}
-	var near []candidate
-	if len(name) <= maxName {
-		for _, n := range names {
-			if d := distance(name, n); d <= max(2, len(name)/3) || strings.HasSuffix(n, "."+name) {
-				near = append(near, candidate{n, d})
-			}
-		}
-	}
-	slices.SortStableFunc(near, func(a, b candidate) int { return cmp.Compare(a.d, b.d) })
-	var out []string
-	for _, c := range near[:min(3, len(near))] {
-		out = append(out, c.name)
-	}
-	return out
-}
-
-// distance is the number of insertions, deletions and replacements between two names.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		prev := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := prev
-			if a[i] != b[j] {
-				cost++
-			}
-			prev = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 func quote(name string) string {

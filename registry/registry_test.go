@@ -216,15 +216,3 @@ func TestFingerprintSeesNamesAndLayout(t *testing.T) {
 		t.Errorf("differences: %q", diff)
 	}
 }
-
-func TestNearest(t *testing.T) {
-	names := []string{"file.read", "file.write", "host.facts", "user.lookup"}
-	for misspelt, want := range map[string]string{"file.raed": "file.read", "facts": "host.facts", "host.fact": "host.facts"} {
-		if near := registry.Nearest(misspelt, names); len(near) == 0 || near[0] != want {
-			t.Errorf("near %q: %q, want %q first", misspelt, near, want)
-		}
-	}
-	if near := registry.Nearest(strings.Repeat("x", 1<<20), names); near != nil {
-		t.Errorf("near a megabyte: %q", near)
-	}
-}

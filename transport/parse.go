@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/seed354a1416/deliveryboy/internal/spelling"
 )
 
 // maxSpec is the longest spec that is read, in bytes: a full environment with room for its escapes.
@@ -152,8 +154,8 @@ func unknownKey(key string) error {
 	}
 	allowed := keyNames()
 	hint := ""
-	if near := nearest(key, allowed); near != "" {
-		hint = fmt.Sprintf("; did you mean %q?", near)
+	if near := spelling.Near(key, allowed, 1); len(near) > 0 {
+		hint = fmt.Sprintf("; did you mean %q?", near[0])
 	}
 	return badKey("unknown key %s%s; allowed are %s", shown(key), hint, strings.Join(allowed, ", "))
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/seed354a1416/deliveryboy/box"
 	"github.com/seed354a1416/deliveryboy/channel"
+	"github.com/seed354a1416/deliveryboy/internal/spelling"
 	"github.com/seed354a1416/deliveryboy/registry"
 )
 
@@ -125,7 +126,7 @@ func (s *server) lookup(name string) (*registry.Entry, error) {
 	if ok {
 		why = "this worker is narrowed to other functions"
 	}
-	if near := registry.Nearest(name, allowed); len(near) > 0 {
+	if near := spelling.Near(name, allowed, 3); len(near) > 0 {
 		why += fmt.Sprintf("; near it: %q", near)
 	}
 	return nil, &box.PackingError{Func: name, Why: why}

@@ -14,6 +14,7 @@ import (
 	"github.com/seed354a1416/deliveryboy/cmd/deliveryboy/internal/argument"
 	"github.com/seed354a1416/deliveryboy/cmd/deliveryboy/internal/plain"
 	"github.com/seed354a1416/deliveryboy/delivery"
+	"github.com/seed354a1416/deliveryboy/internal/spelling"
 	"github.com/seed354a1416/deliveryboy/registry"
 	"github.com/seed354a1416/deliveryboy/transport"
 )
@@ -106,7 +107,7 @@ func (c *call) checkArgs(_ *cobra.Command, args []string) error {
 
 func unknownFunction(name string) error {
 	e := &usageError{what: "function", value: quote(name), why: "there is none of this name; deliveryboy functions lists them"}
-	if near := nearest(name, registry.Names(), 3); len(near) > 0 {
+	if near := spelling.Near(name, registry.Names(), 3); len(near) > 0 {
 		e.why = "there is none of this name; did you mean " + strings.Join(near, ", ") + "?"
 	}
 	return e

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/seed354a1416/deliveryboy/internal/spelling"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -120,7 +121,7 @@ func unknownFlag(cmd *cobra.Command, unknown *pflag.NotExistError) error {
 			known = append(known, f.Name)
 		}
 	})
-	if near := nearest(name, known, 1); len(near) > 0 {
+	if near := spelling.Near(name, known, 1); len(near) > 0 {
 		e.why = "unknown flag; did you mean --" + near[0] + "?"
 	}
 	return e
