@@ -156,7 +156,7 @@ func TestProcList(t *testing.T) {
 	t.Parallel()
 	linuxOnly(t)
 	// A name that tries to look like the fields after it.
-	script := put(t, filepath.Join(t.TempDir(), "x) R 1 (y"), "#!/bin/sh\nread x\n", 0o755)
+	script := put(t, filepath.Join(t.TempDir(), "x) R 1 (y"), "#!/bin/sh\necho up\nread x\n", 0o755)
 	cmd := exec.Command(script, "an argument", "")
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -167,7 +167,9 @@ func TestProcList(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { stdin.Close(); cmd.Wait() }()
-	_ = out
+	if _, err := out.Read(make([]byte, 3)); err != nil { // the script runs, and has memory
+		t.Fatal(err)
+	}
 
 	p := findProcess(t, ProcessQuery{PIDs: []int{cmd.Process.Pid}})
 	if p.PPID != os.Getpid() || p.UID != os.Geteuid() || p.User == "" || p.Threads != 1 || p.Resident <= 0 {
