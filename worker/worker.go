@@ -8,6 +8,7 @@ package worker
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"slices"
@@ -47,12 +48,12 @@ func Main(argv []string) {
 		fmt.Fprintf(os.Stderr, "deliveryboy worker: %v\n", err)
 		os.Exit(exitUsage)
 	}
-	io, err := takeStdio()
+	link, err := takeStdio()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "deliveryboy worker: cannot take over its stdio: %v\n", err)
 		os.Exit(exitOS)
 	}
-	io.exit(run(io, names))
+	link.exit(run(link, names))
 }
 
 // narrowed reads the worker's argv, which has exactly two forms: a sudoers rule may name it to the letter.
@@ -73,11 +74,11 @@ func narrowed(argv []string) ([]string, error) {
 }
 
 // run goes through a worker's life and returns its exit code.
-func run(io *stdio, names []string) int {
+func run(link *stdio, names []string) int {
 	isolate()
-	door, err := accept(io)
+	door, err := accept(link)
 	if err != nil {
-		io.say(err)
+		link.say(err)
 		return exitProtocol
 	}
 	hello := introduce(door)
@@ -89,27 +90,30 @@ func run(io *stdio, names []string) int {
 			hello.Code = exitData
 		}
 		if err := door.Refuse(hello); err != nil {
-			io.say(err)
+			link.say(err)
 		}
 		return hello.Code
 	}
-	wire, err := door.Admit(hello, io.eightBit)
+	wire, err := door.Admit(hello, link.eightBit)
 	if err != nil {
-		io.say(err)
+		link.say(err)
 		return exitProtocol
 	}
-	s := &server{wire: wire, io: io, names: names, grace: grace, maxReply: door.Preamble.MaxMessage}
+	s := &server{wire: wire, io: link, names: names, grace: grace, maxReply: door.Preamble.MaxMessage}
 	return s.serve()
 }
 
 // accept waits for the preamble, but not for ever: nobody may leave a root process waiting on a pipe.
-func accept(io *stdio) (*channel.Door, error) {
+func accept(link *stdio) (*channel.Door, error) {
 	timer := time.AfterFunc(preambleTimeout, func() {
-		io.say(fmt.Errorf("no preamble came within %s: a worker is started by deliveryboy, not by hand", preambleTimeout))
-		io.exit(exitProtocol)
+		link.say(fmt.Errorf("no preamble came within %s: a worker is started by deliveryboy, not by hand", preambleTimeout))
+		link.exit(exitProtocol)
 	})
 	defer timer.Stop()
-	door, err := channel.Accept(io.in, io.out, channel.Options{})
+	door, err := channel.Accept(link.in, link.out, channel.Options{})
+	if errors.Is(err, io.EOF) {
+		return nil, errors.New("stdin ended without a preamble: a worker is started by deliveryboy, not by hand")
+	}
 	if door != nil && err != nil {
 		refusal := &channel.Hello{Refusal: err.Error(), Code: exitProtocol}
 		if err := door.Refuse(refusal); err != nil {
