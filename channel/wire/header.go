@@ -1,4 +1,4 @@
-package channel
+package wire
 
 import (
 	"encoding/binary"
@@ -19,22 +19,26 @@ const (
 // Type says what a frame is. SPEC.md has the table; a reader passes on what it does not know.
 type Type uint8
 
-// The types of frames that are in use. Who sends them, and what is in them:
+// The types of frames. Who sends them, and what is in them:
 const (
-	Call    Type = 1 // caller: a message, the box's segments
-	Reply   Type = 2 // worker: a message, the reply's segments
-	Data    Type = 3 // both: the bytes of the message that Call or Reply announced
-	Stdout  Type = 4 // worker: what the function printed, as it is
-	Stderr  Type = 5 // worker: what the function printed, as it is
-	Log     Type = 6 // worker: one record, as UTF-8 text
-	Cancel  Type = 7 // caller: the call on this stream is to end; the reason as text, may be empty
-	Started Type = 8 // worker: the function on this stream runs now; empty
-	Close   Type = 9 // both: nothing more will be sent; the reason as text, empty for a normal end
+	Call       Type = 1  // caller: a message, the box's segments
+	Reply      Type = 2  // whoever was called: a message, the reply's segments
+	Data       Type = 3  // both: the next bytes of a message or a stream
+	Open       Type = 4  // both: a stream begins; what it is for, and the call that it belongs to
+	Credit     Type = 5  // both: how many more bytes the other side may send on this stream
+	Callback   Type = 6  // worker: a message, a call of a function that is an argument
+	Cancel     Type = 7  // caller: the call on this stream is to end; the reason as text, may be empty
+	Started    Type = 8  // worker: the function on this stream runs now, or with More, waits for its turn; empty
+	Close      Type = 9  // both: nothing more will be sent; on stream 0 the reason as text, else a fault; empty for a normal end
+	Ping       Type = 10 // both: a sign of life
+	Status     Type = 11 // caller: a question about the worker; worker: the answer
+	Signal     Type = 12 // caller: a signal for the worker
+	Descriptor Type = 13 // both: open files that come along with the frame
 )
 
 var typeNames = [...]string{
-	Call: "call", Reply: "reply", Data: "data", Stdout: "stdout", Stderr: "stderr", Log: "log", Cancel: "cancel",
-	Started: "started", Close: "close",
+	Call: "call", Reply: "reply", Data: "data", Open: "open", Credit: "credit", Callback: "callback", Cancel: "cancel",
+	Started: "started", Close: "close", Ping: "ping", Status: "status", Signal: "signal", Descriptor: "descriptor",
 }
 
 func (t Type) String() string {
@@ -45,15 +49,19 @@ func (t Type) String() string {
 }
 
 // opensMessage says whether frames of this type announce a message.
-func (t Type) opensMessage() bool { return t == Call || t == Reply }
+func (t Type) opensMessage() bool { return t == Call || t == Reply || t == Callback }
 
 // Flags are a frame's flags. A reader ignores those it does not know.
 type Flags uint8
 
-// End marks the last frame of a message, or of one direction of a stream.
-const End Flags = 1
+// The flags.
+const (
+	End    Flags = 1 // the last frame of a message, or of one direction of a stream
+	More   Flags = 2 // of data: the item goes on in the next data frame of the stream
+	Answer Flags = 4 // of ping and status: this is the answer, or wants none
+)
 
-// A Header stands before each payload: type, flags, two bytes of zero, stream id, length of the payload, and the CRC-32C
+// A Header stands before each payload: type, flags, two bytes of zero, stream id, length of the payload, and the CRC-32
 // over these twelve bytes and the payload, all big endian.
 type Header [HeaderSize]byte
 
@@ -75,16 +83,14 @@ func (h *Header) Length() uint32 { return binary.BigEndian.Uint32(h[8:]) }
 // Sum is the checksum that the sender computed.
 func (h *Header) Sum() uint32 { return binary.BigEndian.Uint32(h[summed:]) }
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
 // newHeader returns the header for a payload, which the caller has found to be short enough.
 func newHeader(t Type, flags Flags, stream uint32, payload [][]byte) (h Header) {
 	h[0], h[1] = byte(t), byte(flags)
 	binary.BigEndian.PutUint32(h[4:], stream)
 	binary.BigEndian.PutUint32(h[8:], uint32(size(payload)))
-	sum := crc32.Checksum(h[:summed], castagnoli)
+	sum := crc32.ChecksumIEEE(h[:summed])
 	for _, p := range payload {
-		sum = crc32.Update(sum, castagnoli, p)
+		sum = crc32.Update(sum, crc32.IEEETable, p)
 	}
 	binary.BigEndian.PutUint32(h[summed:], sum)
 	return h

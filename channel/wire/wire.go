@@ -1,7 +1,6 @@
-package channel
+package wire
 
 import (
-	"bufio"
 	"io"
 
 	"github.com/seed354a1416/deliveryboy/internal/armour"
@@ -13,7 +12,7 @@ import (
 // close what it reads or writes.
 type Wire struct {
 	inbound
-	outbound
+	*outbound
 	text bool
 }
 
@@ -29,11 +28,15 @@ const (
 // The text form marks the direction of every frame: a terminal may echo what is sent to it.
 var frameLabels = map[Side]string{Caller: "CALLER FRAME", Worker: "WORKER FRAME"}
 
-// NewBinary returns a wire in the binary form. A *bufio.Reader of at least 64 KiB is used as it is.
-func NewBinary(r io.Reader, w io.Writer, o Options) *Wire {
+// NewBinary returns a wire in the binary form.
+func NewBinary(r io.Reader, w io.Writer, o Options) *Wire { return newBinary(newFeedOf(r), w, o) }
+
+func newBinary(f *feed, w io.Writer, o Options) *Wire {
 	return &Wire{
-		inbound:  inbound{source: &binarySource{r: armour.NewReader(r), noise: o.Noise}, limits: o.Limits},
-		outbound: outbound{w: bufio.NewWriterSize(w, writeBuffer)},
+		inbound: inbound{
+			source: &binarySource{feed: f, noise: o.Noise}, limits: o.Limits, trace: o.Trace, socket: o.Descriptors,
+		},
+		outbound: newOutbound(w, o),
 	}
 }
 
@@ -43,9 +46,11 @@ func NewText(r io.Reader, w io.Writer, nonce Nonce, side Side, o Options) *Wire 
 	other := Caller + Worker - side
 	scan := armour.NewScanner(armour.NewReader(r), frameLabels[other], nonce)
 	scan.Max, scan.Noise = sequenceSize+HeaderSize+MaxPayload, o.Noise
+	out := newOutbound(w, o)
+	out.label, out.nonce = frameLabels[side], nonce
 	return &Wire{
-		inbound:  inbound{source: &textSource{scan: scan}, limits: o.Limits},
-		outbound: outbound{w: bufio.NewWriterSize(w, writeBuffer), label: frameLabels[side], nonce: nonce},
+		inbound:  inbound{source: &textSource{scan: scan}, limits: o.Limits, trace: o.Trace},
+		outbound: out,
 		text:     true,
 	}
 }

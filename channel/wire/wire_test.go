@@ -1,4 +1,4 @@
-package channel
+package wire
 
 import (
 	"bufio"
@@ -54,8 +54,8 @@ func exchange(t testing.TB, w *Wire) {
 	t.Helper()
 	for _, err := range []error{
 		w.WriteFrame(Started, 0, 1),
-		w.WriteFrame(Stdout, 0, 1, []byte("hel"), nil, []byte("lo\n")),
-		w.WriteFrame(Stderr, End, 1, []byte{0, 0xff}),
+		w.WriteFrame(Started, 0, 1, []byte("hel"), nil, []byte("lo\n")),
+		w.WriteFrame(Cancel, End, 1, []byte{0, 0xff}),
 		w.WriteMessage(Reply, 1, [][]byte{[]byte("head"), {}, []byte("bulk")}),
 		w.WriteMessage(Call, 2, [][]byte{{}, {}}),
 		w.WriteMessage(Call, 0xffffffff, nil),
@@ -70,8 +70,8 @@ func exchange(t testing.TB, w *Wire) {
 
 var exchanged = []Frame{
 	{Type: Started, Stream: 1, Payload: []byte{}},
-	{Type: Stdout, Stream: 1, Payload: []byte("hello\n")},
-	{Type: Stderr, Flags: End, Stream: 1, Payload: []byte{0, 0xff}},
+	{Type: Started, Stream: 1, Payload: []byte("hello\n")},
+	{Type: Cancel, Flags: End, Stream: 1, Payload: []byte{0, 0xff}},
 	{Type: Reply, Flags: End, Stream: 1, Segments: [][]byte{[]byte("head"), {}, []byte("bulk")}},
 	{Type: Call, Flags: End, Stream: 2, Segments: [][]byte{{}, {}}},
 	{Type: Call, Flags: End, Stream: 0xffffffff, Segments: [][]byte{}},
@@ -188,7 +188,7 @@ func TestConcurrentWrites(t *testing.T) {
 			})
 			writers.Go(func() {
 				for i := range 50 {
-					if err := out.WriteFrame(Stdout, 0, stream+1, fmt.Append(nil, i), random(i*100)); err != nil {
+					if err := out.WriteFrame(Started, 0, stream+1, fmt.Append(nil, i), random(i*100)); err != nil {
 						t.Error(err)
 					}
 				}
@@ -205,7 +205,7 @@ func TestConcurrentWrites(t *testing.T) {
 				t.Fatal(err)
 			}
 			switch i := printed[f.Stream]; f.Type {
-			case Stdout:
+			case Started:
 				if want := append(fmt.Append(nil, i), random(i*100)...); !bytes.Equal(f.Payload, want) {
 					t.Fatalf("stream %d: frame %d differs", f.Stream, i)
 				}
@@ -267,9 +267,9 @@ func TestWriteErrors(t *testing.T) {
 		var out bytes.Buffer
 		w := write(&out)
 		for says, err := range map[string]error{
-			"its payload is 1048577 bytes, more than the limit of 1048576": w.WriteFrame(Stdout, 0, 1, make([]byte, MaxPayload), []byte{1}),
+			"its payload is 1048577 bytes, more than the limit of 1048576": w.WriteFrame(Started, 0, 1, make([]byte, MaxPayload), []byte{1}),
 			"a message of 4097 segments":                                   w.WriteMessage(Call, 1, make([][]byte, 4097)),
-			"a message of 0 segments; it is a call or reply":               w.WriteMessage(Stdout, 1, nil),
+			"a message of 0 segments; it is a call, reply or callback":     w.WriteMessage(Started, 1, nil),
 		} {
 			if !errors.Is(err, ErrLimit) || !strings.Contains(err.Error(), says) {
 				t.Errorf("%v", err)
@@ -282,8 +282,8 @@ func TestWriteErrors(t *testing.T) {
 		r.Close()
 		broken := write(pw)
 		for _, err := range []error{
-			broken.WriteFrame(Stdout, 0, 1, random(100)),
-			broken.WriteFrame(Stdout, 0, 1, random(MaxPayload)),
+			broken.WriteFrame(Started, 0, 1, random(100)),
+			broken.WriteFrame(Started, 0, 1, random(MaxPayload)),
 			broken.WriteMessage(Call, 1, [][]byte{random(MaxPayload)}),
 			broken.WriteMessage(Call, 1, nil),
 		} {

@@ -1,8 +1,9 @@
-package channel
+package wire
 
 import (
 	"errors"
 	"fmt"
+	"os"
 )
 
 // A Frame is what [Wire.Next] returns: a frame, or a whole message.
@@ -10,9 +11,15 @@ type Frame struct {
 	Type     Type
 	Flags    Flags
 	Stream   uint32
-	Payload  []byte   // valid until the next call of Next; nil for a message
-	Segments [][]byte // of a message, Call or Reply; they belong to whoever got them
+	Payload  []byte     // valid until the next call of Next; nil for a message
+	Segments [][]byte   // of a message; they belong to whoever got them
+	Files    []*os.File // of a Descriptor frame; whoever gets them has to close them
 }
+
+const (
+	maxDescriptors = 8  // that one frame may bring
+	maxWaiting     = 16 // that may have come and not been taken
+)
 
 // End says whether the frame is the last of its stream and direction.
 func (f Frame) End() bool { return f.Flags&End != 0 }
@@ -35,7 +42,7 @@ type FrameError struct {
 }
 
 func (e *FrameError) Error() string {
-	text := "channel: "
+	text := "wire: "
 	if e.Type != 0 {
 		text += fmt.Sprintf("%s frame on stream %d: ", e.Type, e.Stream)
 	}

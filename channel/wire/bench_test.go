@@ -1,4 +1,4 @@
-package channel
+package wire
 
 import (
 	"io"
@@ -88,7 +88,7 @@ func BenchmarkSmallFrame(b *testing.B) {
 			defer r.Close()
 			out, in, line := form(nil, w, Worker, Options{}), form(r, nil, Caller, Options{}), random(100)
 			go func() {
-				for out.WriteFrame(Stdout, 0, 1, line) == nil {
+				for out.WriteFrame(Started, 0, 1, line) == nil {
 				}
 			}()
 			b.ReportAllocs()

@@ -1,4 +1,4 @@
-package channel
+package wire
 
 import (
 	"bytes"
@@ -21,13 +21,16 @@ func testPreamble() *Preamble {
 		Version: Version, Nonce: testNonce, Build: "b1", Registry: "00ff",
 		Dir: "/srv/\xff\x00", Umask: new(0), Nice: -5, Env: []string{"A=1", "B=two\nlines", "C="}, Grace: 1500 * time.Millisecond,
 		Mode: Text, MaxMessage: 1 << 40,
+		Session: true, Concurrent: 32, MaxCalls: 1<<31 - 1, Idle: time.Minute, Lifetime: time.Hour,
+		Heartbeat: 500 * time.Millisecond, Descriptors: true,
 	}
 }
 
 func testHello() *Hello {
 	return &Hello{
 		Version: Version, Build: "b1", Registry: "00ff", Go: "go1.26", OS: "linux", Arch: "amd64", Host: "web1", PID: 77,
-		UID: 33, GID: 1<<32 - 1, Mode: Text, Functions: []string{"chown", "pkg.install"}, Refusal: "not here:\nno", Code: 77,
+		UID: 33, GID: 1<<32 - 1, Mode: Text, Functions: []string{"chown", "pkg.install"},
+		Refusal: "not here:\nno", Code: 77, Descriptors: true,
 	}
 }
 
@@ -93,6 +96,7 @@ func TestFields(t *testing.T) {
 		{"version \"1\"\nversion \"1\"\n", `2 values for "version"`},
 		{"version \"1\"\npid \"-1\"\n", `pid "-1": not a number from 0`},
 		{"version \"1\"\ncode \"256\"\n", `code "256": not a number from 0 to 255`},
+		{"version \"1\"\ngroup \"0\"\ngroup \"-1\"\n", `group "-1": not a number from 0 to 4294967295`},
 		{"version \"1\"\nmode \"morse\"\n", `mode "morse": neither "text" nor "binary"`},
 		{"version \"1\"\nbuild \"" + strings.Repeat("a", 200) + "\nb\"\n", strings.Repeat("a", 60)},
 	} {
@@ -318,6 +322,13 @@ func TestAcceptErrors(t *testing.T) {
 		{"version 99", armoured(t, preambleLabel, "version \"99\"\n"), true, "speaks 1, not 99"},
 		{"umask", armoured(t, preambleLabel, "version \"1\"\numask \"512\"\n"), true, `umask "512": not a number from 0 to 511`},
 		{"grace", armoured(t, preambleLabel, "version \"1\"\ngrace \"-1\"\n"), true, `grace "-1"`},
+		{"session", armoured(t, preambleLabel, "version \"1\"\nsession \"2\"\n"), true, `session "2": not a number from 0 to 1`},
+		{"concurrent", armoured(t, preambleLabel, "version \"1\"\nconcurrent \"2147483648\"\n"), true, `concurrent "2147483648"`},
+		{"max-calls", armoured(t, preambleLabel, "version \"1\"\nmax-calls \"-1\"\n"), true, `max-calls "-1"`},
+		{"idle", armoured(t, preambleLabel, "version \"1\"\nidle \"9223372036854775808\"\n"), true, `idle "9223372036854775808"`},
+		{"lifetime", armoured(t, preambleLabel, "version \"1\"\nlifetime \"1h\"\n"), true, `lifetime "1h"`},
+		{"heartbeat", armoured(t, preambleLabel, "version \"1\"\nheartbeat \"1\"\n"), true, `heartbeat "1": not a number from 10000000`},
+		{"descriptors", armoured(t, preambleLabel, "version \"1\"\ndescriptors \"yes\"\n"), true, `descriptors "yes"`},
 	} {
 		var out bytes.Buffer
 		d, err := Accept(strings.NewReader(c.input), &out, Options{})

@@ -1,4 +1,4 @@
-package channel
+package wire
 
 import (
 	"errors"
@@ -61,7 +61,7 @@ func Offer(r io.Reader, w io.Writer, p *Preamble, o Options) (*Wire, *Hello, err
 		return nil, h, &HandshakeError{What: "choice", Why: "it cannot be sent", Err: err}
 	}
 	if mode == Binary {
-		return NewBinary(br, w, o), h, nil
+		return newBinary(newFeed(br, r), w, o), h, nil
 	}
 	return NewText(br, w, nonce, Caller, o), h, nil
 }

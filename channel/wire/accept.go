@@ -1,4 +1,4 @@
-package channel
+package wire
 
 import (
 	"bufio"
@@ -14,7 +14,8 @@ import (
 type Door struct {
 	Preamble Preamble // valid if Accept returned no error
 
-	r     *bufio.Reader
+	raw   io.Reader
+	r     *bufio.Reader // reads raw
 	w     io.Writer
 	nonce Nonce
 	opts  Options
@@ -26,7 +27,7 @@ type Door struct {
 // The door is not nil once the nonce is known: a worker that cannot use the preamble can still refuse and say why. The
 // caller sends nothing between the preamble and its choice, so until [Door.Admit] no byte of r is used beyond the preamble.
 func Accept(r io.Reader, w io.Writer, o Options) (*Door, error) {
-	d := &Door{r: armour.NewReader(r), w: w, opts: o}
+	d := &Door{raw: r, r: armour.NewReader(r), w: w, opts: o}
 	scan := armour.NewScanner(d.r, preambleLabel, armour.Any)
 	scan.Max, scan.Noise = maxHandshake, o.Noise
 	text, err := scan.Next(nil)
@@ -71,7 +72,7 @@ func (d *Door) Admit(h *Hello, eightBit bool) (*Wire, error) {
 	case h.Mode != Binary:
 		return nil, &HandshakeError{What: "choice", Why: "the caller chose the binary form, which was not offered", Err: ErrProtocol}
 	}
-	return NewBinary(d.r, d.w, d.opts), nil
+	return newBinary(newFeed(d.r, d.raw), d.w, d.opts), nil
 }
 
 // Refuse sends a hello with h.Refusal, and no more: the worker is to end then.

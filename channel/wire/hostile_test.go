@@ -1,4 +1,4 @@
-package channel
+package wire
 
 import (
 	"bytes"
@@ -43,7 +43,7 @@ func TestTextBitFlips(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	w := NewText(nil, &out, testNonce, Worker, Options{})
-	if err := errors.Join(w.WriteFrame(Stdout, 0, 1, []byte("hi")), w.WriteFrame(Reply, End, 1, table()), w.WriteFrame(Close, End, 0)); err != nil {
+	if err := errors.Join(w.WriteFrame(Started, 0, 1, []byte("hi")), w.WriteFrame(Reply, End, 1, table()), w.WriteFrame(Close, End, 0)); err != nil {
 		t.Fatal(err)
 	}
 	want, _ := readAll(NewText(bytes.NewReader(out.Bytes()), nil, testNonce, Caller, Options{}))
@@ -69,7 +69,7 @@ func TestCut(t *testing.T) {
 		w := write(&out)
 		ends := map[int]bool{0: true}
 		for i, step := range []func() error{
-			func() error { return w.WriteFrame(Stdout, 0, 1, []byte("hello")) },
+			func() error { return w.WriteFrame(Started, 0, 1, []byte("hello")) },
 			func() error { return w.WriteMessage(Reply, 1, [][]byte{[]byte("one"), []byte("two")}) },
 			func() error { return w.WriteFrame(Close, End, 0) },
 		} {
@@ -111,7 +111,7 @@ func table(sizes ...uint64) []byte {
 func TestForged(t *testing.T) {
 	t.Parallel()
 	limits := Limits{Message: 1000, Segments: 3}
-	long := frame(Stdout, 0, 1, nil)
+	long := frame(Started, 0, 1, nil)
 	binary.BigEndian.PutUint32(long[8:], MaxPayload+1)
 	for _, c := range []struct {
 		name string
@@ -128,9 +128,10 @@ func TestForged(t *testing.T) {
 		{"long segment", ErrLimit, "segment 0 of 1001 bytes makes it longer than the limit of 1000", [][]byte{frame(Call, 0, 1, table(1001))}},
 		{"long sum", ErrLimit, "segment 1 of 501 bytes", [][]byte{frame(Call, 0, 1, table(500, 501))}},
 		{"overflow", ErrLimit, "segment 1 of 18446744073709551615 bytes", [][]byte{frame(Call, 0, 1, table(1, 1<<64-1))}},
-		{"end too early", ErrProtocol, "announces 5 bytes, and its end flag is true", [][]byte{frame(Call, End, 1, table(5))}},
-		{"no end", ErrProtocol, "announces 0 bytes, and its end flag is false", [][]byte{frame(Call, 0, 1, table(0))}},
+		{"end too early", ErrProtocol, "brings 0 of 5 bytes, and its end flag is true", [][]byte{frame(Call, End, 1, table(5))}},
+		{"no end", ErrProtocol, "brings 0 of 0 bytes, and its end flag is false", [][]byte{frame(Call, 0, 1, table(0))}},
 		{"twice", ErrProtocol, "is not complete", [][]byte{frame(Call, 0, 1, table(5)), frame(Reply, 0, 1, table(5))}},
+		{"too much at once", ErrProtocol, "brings 6 bytes where it announces 5", [][]byte{frame(Call, End, 1, append(table(5), make([]byte, 6)...))}},
 		{"too much", ErrProtocol, "brings 6 bytes where 5 are to come",
 			[][]byte{frame(Call, 0, 1, table(5)), frame(Data, End, 1, make([]byte, 6))}},
 		{"end in the middle", ErrProtocol, "brings 4 of the last 5 bytes, and its end flag is true",
@@ -196,7 +197,7 @@ func TestSegmentBeyondUpFront(t *testing.T) {
 
 func FuzzFrame(f *testing.F) {
 	for _, fr := range [][]byte{
-		frame(Stdout, 0, 1, []byte("hello")), frame(Call, 0, 1, table(5, 0)), frame(Data, End, 1, []byte("hello")),
+		frame(Started, 0, 1, []byte("hello")), frame(Call, 0, 1, table(5, 0)), frame(Data, End, 1, []byte("hello")),
 		append(frame(Call, 0, 1, table(5)), frame(Data, End, 1, []byte("hello"))...), frame(Call, End, 1, table()),
 	} {
 		f.Add(fr)
@@ -231,7 +232,7 @@ func sealed(data []byte) []byte {
 func FuzzText(f *testing.F) {
 	var out bytes.Buffer
 	w := NewText(nil, &out, testNonce, Worker, Options{})
-	if err := errors.Join(w.WriteFrame(Stdout, 0, 1, []byte("hi")), w.WriteMessage(Reply, 1, [][]byte{{1}})); err != nil {
+	if err := errors.Join(w.WriteFrame(Started, 0, 1, []byte("hi")), w.WriteMessage(Reply, 1, [][]byte{{1}})); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(out.Bytes())

@@ -1,7 +1,6 @@
-package channel
+package wire
 
 import (
-	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -23,7 +22,7 @@ type source interface {
 }
 
 type binarySource struct {
-	r     *bufio.Reader
+	feed  *feed
 	noise io.Writer // gets what comes after the last frame; may be nil
 	at    int64
 }
@@ -39,7 +38,7 @@ func (s *binarySource) read(p []byte) error {
 }
 
 func (s *binarySource) full(p []byte) error {
-	n, err := io.ReadFull(s.r, p)
+	n, err := s.feed.full(p)
 	s.at += int64(n)
 	return err
 }
@@ -49,7 +48,7 @@ func (s *binarySource) drain() error {
 	if to == nil {
 		to = io.Discard
 	}
-	n, err := io.Copy(to, s.r)
+	n, err := io.Copy(to, s.feed.rest())
 	s.at += n
 	return err
 }

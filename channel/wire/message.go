@@ -1,4 +1,4 @@
-package channel
+package wire
 
 import (
 	"encoding/binary"
@@ -8,6 +8,9 @@ import (
 const (
 	// upFront is how much of one segment is allocated because its length was announced; the rest follows its bytes.
 	upFront = 64 << 20
+
+	// small is up to which size the segments of a message share their memory.
+	small = 32 << 10
 
 	// segmentCost is what a segment costs the reader besides its bytes.
 	segmentCost = 64
@@ -32,10 +35,15 @@ func (in *inbound) announced(h *Header, at int64, f Frame) (Frame, bool, error) 
 	if err != nil {
 		return f, false, err
 	}
-	if ends := f.End(); ends != (m.left == 0) {
-		return f, false, h.at(at, ErrProtocol, "it announces %d bytes, and its end flag is %t", m.left, ends)
-	}
 	m.advance()
+	first := in.buf[m.table():]
+	if int64(len(first)) > m.left {
+		return f, false, h.at(at, ErrProtocol, "it brings %d bytes where it announces %d", len(first), m.left)
+	}
+	if ends := f.End(); ends != (int64(len(first)) == m.left) {
+		return f, false, h.at(at, ErrProtocol, "it brings %d of %d bytes, and its end flag is %t", len(first), m.left, ends)
+	}
+	m.begin(first)
 	if m.left == 0 {
 		f.Segments = m.segments
 		return f, true, nil
@@ -57,7 +65,7 @@ func (in *inbound) newMessage(h *Header, at int64) (*message, error) {
 	if int64(n) > int64(limit) {
 		return nil, h.at(at, ErrLimit, "it announces %d segments, more than the limit of %d", n, limit)
 	}
-	if want := 4 + 8*int(n); len(in.buf) != want {
+	if want := 4 + 8*int(n); len(in.buf) < want {
 		return nil, h.at(at, ErrProtocol, "got %d bytes, want %d for %d segments", len(in.buf), want, n)
 	}
 	m := &message{typ: h.Type(), sizes: make([]int64, n), segments: make([][]byte, n)}
@@ -72,10 +80,30 @@ func (in *inbound) newMessage(h *Header, at int64) (*message, error) {
 	}
 	m.cost = m.left + segmentCost*int64(n+1)
 	if in.held+m.cost > int64(room)+MaxPayload { // a MiB for what segments cost
-
 		return nil, h.at(at, ErrLimit, "it announces %d bytes where %d may come already; the limit is %d", m.left, in.held, room)
 	}
 	return m, nil
+}
+
+// table is the length of the table that announced the message.
+func (m *message) table() int { return 4 + 8*len(m.sizes) }
+
+// begin takes in the bytes that came with the announcement. A small message gets its memory at once.
+func (m *message) begin(first []byte) {
+	if m.left <= small {
+		memory := make([]byte, m.left)
+		for i, size := range m.sizes {
+			if size > 0 {
+				m.segments[i], memory = memory[:0:size], memory[size:]
+			}
+		}
+	}
+	for len(first) > 0 {
+		n := copy(m.room(int64(len(first))), first)
+		first = first[n:]
+		m.left -= int64(n)
+		m.advance()
+	}
 }
 
 func (in *inbound) close(stream uint32, m *message) {
@@ -92,7 +120,7 @@ func (in *inbound) fill(m *message, h *Header, at int64) error {
 	if ends := h.Flags()&End != 0; ends != (n == m.left) {
 		return h.at(at, ErrProtocol, "it brings %d of the last %d bytes, and its end flag is %t", n, m.left, ends)
 	}
-	sum := crc32.Checksum(h[:summed], castagnoli)
+	sum := crc32.ChecksumIEEE(h[:summed])
 	for n > 0 {
 		p := m.room(n)
 		if err := in.piece(h, at, p, &sum); err != nil {

@@ -1,4 +1,4 @@
-package channel
+package wire
 
 import (
 	"fmt"
@@ -17,19 +17,34 @@ const (
 	Binary Mode = "binary"
 )
 
+// The bounds of a heartbeat: one that is shorter is nothing but work, and of the longest a few can be added up.
+const (
+	shortestBeat = 10 * time.Millisecond
+	longestBeat  = math.MaxInt64 / 16
+)
+
 // A Preamble is the first thing that a caller sends: what it is, and how the worker is to be set up.
 type Preamble struct {
 	Version    int           // 0 is sent as Version
 	Nonce      Nonce         // of the call; it travels in the markers
 	Build      string        // build ID of the caller's program
 	Registry   string        // fingerprint of its functions, in hex
-	Dir        string        // working directory; empty for the one that it is in
-	Umask      *int          // 0 to 0o777; nil for the one that it has
+	Dir        string        // working directory; empty for the worker's default, /
+	Umask      *int          // 0 to 0o777; nil for the worker's default, 0o077
 	Nice       int           // -20 to 19, added by the worker; 0 for none
 	Env        []string      // "NAME=value" each, for the worker's policy to admit
 	Grace      time.Duration // how long a cancelled function may take to end; 0 for the worker's default
 	Mode       Mode          // Auto or Text
 	MaxMessage int64         // the longest reply that the caller takes, in bytes; 0 for DefaultMessage
+
+	Session    bool          // many calls; else the worker ends after one
+	Concurrent int           // calls that run at once; 0 for no limit
+	MaxCalls   int           // after so many the worker ends; 0 for no limit
+	Idle       time.Duration // after so long without a call it ends; 0 for no limit
+	Lifetime   time.Duration // after so long it takes no more calls; 0 for no limit
+
+	Heartbeat   time.Duration // how often either side shows that it is there, at least 10 ms; 0 for never
+	Descriptors bool          // the worker's stdin is a socket of the caller's, which passes descriptors
 }
 
 // A Hello is the worker's answer: what it is, and whether it goes on.
@@ -46,6 +61,8 @@ type Hello struct {
 	Functions []string // its functions, if the registries differ
 	Refusal   string   // why it does not go on; empty if it does
 	Code      int      // the exit code that it then ends with
+
+	Descriptors bool // its stdin passes descriptors
 }
 
 // A HandshakeError says that no wire came about: the other side ended, or did not say what it should.
@@ -56,7 +73,7 @@ type HandshakeError struct {
 }
 
 func (e *HandshakeError) Error() string {
-	text := fmt.Sprintf("channel: %s: %s", e.What, e.Why)
+	text := fmt.Sprintf("wire: %s: %s", e.What, e.Why)
 	if e.Err != nil {
 		text += ": " + e.Err.Error()
 	}
@@ -72,7 +89,7 @@ type VersionError struct {
 }
 
 func (e *VersionError) Error() string {
-	return fmt.Sprintf("channel: %s: this program speaks %d, not %d: install the same build on both sides", e.What, e.Speaks, e.Got)
+	return fmt.Sprintf("wire: %s: this program speaks %d, not %d: install the same build on both sides", e.What, e.Speaks, e.Got)
 }
 
 // A RefusedError says that the worker will not go on, and why.
@@ -81,7 +98,7 @@ type RefusedError struct {
 	Why  string
 }
 
-func (e *RefusedError) Error() string { return fmt.Sprintf("channel: the worker refuses: %s", e.Why) }
+func (e *RefusedError) Error() string { return fmt.Sprintf("wire: the worker refuses: %s", e.Why) }
 
 func versionOf(v int) int64 {
 	if v == 0 {
@@ -104,6 +121,13 @@ func (p *Preamble) encode() ([]byte, error) {
 	f.number("grace", int64(p.Grace))
 	f.string("mode", string(p.Mode))
 	f.number("max-message", p.MaxMessage)
+	f.flag("session", p.Session)
+	f.number("concurrent", int64(p.Concurrent))
+	f.number("max-calls", int64(p.MaxCalls))
+	f.number("idle", int64(p.Idle))
+	f.number("lifetime", int64(p.Lifetime))
+	f.number("heartbeat", int64(p.Heartbeat))
+	f.flag("descriptors", p.Descriptors)
 	return f.bytes("preamble")
 }
 
@@ -120,9 +144,17 @@ func (p *Preamble) decode(text []byte) error {
 		Dir:        f.string("dir"),
 		Nice:       int(f.integer("nice", -20, 19)),
 		Env:        f.list("env"),
-		Grace:      time.Duration(f.integer("grace", 0, math.MaxInt64)),
+		Grace:      f.duration("grace"),
 		Mode:       f.mode("mode"),
 		MaxMessage: f.integer("max-message", 0, math.MaxInt64),
+
+		Session:     f.flag("session"),
+		Concurrent:  int(f.integer("concurrent", 0, math.MaxInt32)),
+		MaxCalls:    int(f.integer("max-calls", 0, math.MaxInt32)),
+		Idle:        f.duration("idle"),
+		Lifetime:    f.duration("lifetime"),
+		Heartbeat:   time.Duration(f.integer("heartbeat", int64(shortestBeat), int64(longestBeat))),
+		Descriptors: f.flag("descriptors"),
 	}
 	if f.string("umask") != "" {
 		p.Umask = new(int(f.integer("umask", 0, 0o777)))
@@ -146,6 +178,7 @@ func (h *Hello) encode() ([]byte, error) {
 	f.list("function", h.Functions)
 	f.string("refusal", h.Refusal)
 	f.number("code", int64(h.Code))
+	f.flag("descriptors", h.Descriptors)
 	return f.bytes("hello")
 }
 
@@ -169,6 +202,8 @@ func (h *Hello) decode(text []byte) error {
 		Functions: f.list("function"),
 		Refusal:   f.string("refusal"),
 		Code:      int(f.integer("code", 0, 255)),
+
+		Descriptors: f.flag("descriptors"),
 	}
 	return f.err
 }

@@ -1,10 +1,12 @@
-package channel
+package wire
 
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // maxHandshake is the most that the fields of a preamble or a hello may take: an environment of 1 MiB, and the rest.
@@ -29,6 +31,12 @@ func (f *fields) string(key, value string) {
 func (f *fields) number(key string, n int64) {
 	if n != 0 {
 		f.list(key, []string{strconv.FormatInt(n, 10)})
+	}
+}
+
+func (f *fields) flag(key string, on bool) {
+	if on {
+		f.list(key, []string{"1"})
 	}
 }
 
@@ -87,6 +95,16 @@ func (p *parsed) integer(key string, low, high int64) int64 {
 	if s == "" {
 		return 0
 	}
+	return p.number(key, s, low, high)
+}
+
+func (p *parsed) flag(key string) bool { return p.integer(key, 0, 1) == 1 }
+
+func (p *parsed) duration(key string) time.Duration {
+	return time.Duration(p.integer(key, 0, math.MaxInt64))
+}
+
+func (p *parsed) number(key, s string, low, high int64) int64 {
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || n < low || n > high {
 		p.fail("%s %.80q: not a number from %d to %d", key, s, low, high)

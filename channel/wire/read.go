@@ -1,8 +1,10 @@
-package channel
+package wire
 
 import (
+	"encoding/binary"
 	"hash/crc32"
 	"io"
+	"os"
 	"slices"
 )
 
@@ -10,6 +12,8 @@ import (
 type inbound struct {
 	source source
 	limits Limits
+	trace  *Trace
+	socket *Socket             // where descriptors come from; nil for nowhere
 	buf    []byte              // the payload of the last frame
 	open   map[uint32]*message // incomplete messages by stream
 	held   int64               // what they may come to hold
@@ -17,7 +21,7 @@ type inbound struct {
 	err    error               // the first one; nothing can be read after it
 }
 
-// Next returns the next frame. A message, Call or Reply, comes once, when it is complete; the Data frames that it was
+// Next returns the next frame. A message (call, reply, callback) comes once, when it is complete; the Data frames that it was
 // made of do not show. Frames of a type that this package does not know come as they are, and are to be ignored.
 //
 // What comes after a Close on stream 0 is not the other side's: it goes to where noise goes, until the stream ends.
@@ -56,6 +60,7 @@ func (in *inbound) frame() (f Frame, done bool, err error) {
 	if err := in.source.header(&h); err != nil {
 		return f, false, in.ended(at, err)
 	}
+	in.trace.frame(inward, &h)
 	if h.Reserved() != 0 {
 		return f, false, h.at(at, ErrMangled, "its reserved bytes are %#04x, not zero", h.Reserved())
 	}
@@ -71,7 +76,7 @@ func (in *inbound) frame() (f Frame, done bool, err error) {
 		return Frame{Type: m.typ, Flags: f.Flags, Stream: f.Stream, Segments: m.segments}, true, nil
 	}
 	in.buf = slices.Grow(in.buf[:0], int(h.Length()))[:h.Length()]
-	sum := crc32.Checksum(h[:summed], castagnoli)
+	sum := crc32.ChecksumIEEE(h[:summed])
 	if err := in.piece(&h, at, in.buf, &sum); err != nil {
 		return f, false, err
 	}
@@ -82,7 +87,34 @@ func (in *inbound) frame() (f Frame, done bool, err error) {
 		return in.announced(&h, at, f)
 	}
 	f.Payload = in.buf
-	return f, true, nil
+	if f.Type == Descriptor {
+		f.Files, err = in.files(&h, at)
+	}
+	return f, true, err
+}
+
+// files takes the descriptors of a frame from where they came in.
+func (in *inbound) files(h *Header, at int64) ([]*os.File, error) {
+	if len(in.buf) != 4 {
+		return nil, h.at(at, ErrProtocol, "got %d bytes, want 4 for the number of descriptors", len(in.buf))
+	}
+	n := binary.BigEndian.Uint32(in.buf)
+	if n < 1 || n > maxDescriptors {
+		return nil, h.at(at, ErrLimit, "it announces %d descriptors; it brings 1 to %d", n, maxDescriptors)
+	}
+	files := in.socket.take(int(n))
+	if files == nil {
+		return nil, h.at(at, ErrProtocol, "it announces %d descriptors, which did not come", n)
+	}
+	return files, nil
+}
+
+// Exchange gives the payload of the frame that Next returned last to the caller, who then owns it, and takes buf for
+// those to come.
+func (in *inbound) Exchange(buf []byte) []byte {
+	mine := in.buf
+	in.buf = buf[:0]
+	return mine
 }
 
 // sip is how much is read between two looks at the checksum: what a pipe holds, and what is still in the cache. The
@@ -95,7 +127,7 @@ func (in *inbound) piece(h *Header, at int64, p []byte, sum *uint32) error {
 		if err := in.source.read(part); err != nil {
 			return h.at(at, err, "its payload of %d bytes is not complete", h.Length())
 		}
-		*sum = crc32.Update(*sum, castagnoli, part)
+		*sum = crc32.Update(*sum, crc32.IEEETable, part)
 	}
 	return nil
 }
