@@ -1,65 +1,253 @@
-// Package channel carries frames between a program and its worker, over one pipe each way.
-//
-// The caller begins with a [Preamble] and the worker answers with a [Hello]; both are text, and found in whatever a login
-// shell or a sudo lecture prints around them ([Offer], [Accept]). What comes after is a [Wire]: frames of a type, on a
-// stream, with a checksum. A wire has two forms with one API: binary on a path that has shown itself to be 8-bit clean,
-// and text everywhere else. A call and its reply are messages: many segments of any size, sent in frames between which
-// others may stand, and read straight into the memory that they stay in.
-//
-// SPEC.md has every byte of it. What comes from the other side is checked against [Limits] before it takes memory, and
-// reading never waits for more than was announced; how long to wait is up to the caller, who closes the reader.
 package channel
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"io"
-
-	"github.com/seed354a1416/deliveryboy/internal/armour"
+	"iter"
+	"reflect"
+	"sync"
 )
 
-// Version is the protocol that this package speaks.
-const Version = 1
+// A Channel is a two-way stream of values of type T between a caller and a function on another side.
+//
+// [Make] makes one. It becomes live when it is passed: as an argument of a registered function, whose parameter has the
+// type *Channel[T], as a result, or as an item of another channel. The other side gets the other end; the maker keeps
+// this one. Until then, whatever waits waits. An end can be passed once.
+//
+//	lines := channel.Make[string]()
+//	go follow.On(web)(ctx, "/var/log/syslog", lines)
+//	for line, err := range lines.All(ctx) { … }
+//
+// Items arrive in order, and those that were sent before a close arrive before it. A channel that is an argument is
+// closed when its call is over, if not before; others live as long as their connection. A Channel is safe for concurrent
+// use.
+type Channel[T any] struct {
+	bound  chan struct{} // closed when stream is set
+	stream *Stream
+	items  items
+	wanted chan struct{} // closed when onItem is set
 
-// A Nonce tells one call's protocol from everything else on the path.
-type Nonce = armour.Nonce
-
-// NewNonce returns a nonce that nobody can guess.
-func NewNonce() Nonce { return armour.NewNonce() }
-
-// ParseNonce reads the 32 hex digits that Nonce.String wrote.
-func ParseNonce(s string) (Nonce, error) { return armour.ParseNonce(s) }
-
-// Excess collects noise: the first 64 KiB are kept, the others counted. It is an io.Writer for [Options], and not safe
-// for concurrent use: a [Wire] writes to it only while Next runs.
-type Excess = armour.Excess
-
-// The defaults of [Limits].
-const (
-	DefaultMessage  = 256 << 20
-	DefaultSegments = 4096
-)
-
-// Limits are what the other side may make a reader hold.
-type Limits struct {
-	Message  int64 // bytes of one message, and of all that are incomplete; 0 means DefaultMessage
-	Segments int   // segments of one message; 0 means DefaultSegments
+	mu      sync.Mutex // guards what follows
+	passed  bool
+	onItem  func(T)
+	onClose func(error)
+	serving chan struct{} // closed when the last callback has returned; nil if there are none
 }
 
-func (l Limits) message() int64 {
-	if l.Message > 0 {
-		return l.Message
+// Make returns a channel that can be passed. It panics if T cannot travel.
+func Make[T any]() *Channel[T] {
+	it, err := itemsOf(reflect.TypeFor[T]())
+	if err != nil {
+		panic(fmt.Sprintf("channel: Make: %v", err))
 	}
-	return DefaultMessage
+	return &Channel[T]{bound: make(chan struct{}), wanted: make(chan struct{}), items: it}
 }
 
-func (l Limits) segments() int {
-	if l.Segments > 0 {
-		return l.Segments
+// ready waits until the channel is live.
+func (c *Channel[T]) ready(ctx context.Context) (*Stream, error) {
+	select {
+	case <-c.bound:
+		return c.stream, nil
+	default:
 	}
-	return DefaultSegments
+	select {
+	case <-c.bound:
+		return c.stream, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
-// Options are how one side wants its wire.
-type Options struct {
-	Limits Limits
-	Noise  io.Writer // gets what is not protocol, as it comes; nil drops it
+// Send sends an item. It returns when the item is on its way, and waits while the other end does not receive.
+func (c *Channel[T]) Send(ctx context.Context, v T) error {
+	s, err := c.ready(ctx)
+	if err != nil {
+		return err
+	}
+	item := reflect.New(reflect.TypeFor[T]()).Elem()
+	item.Set(reflect.ValueOf(&v).Elem())
+	pieces, err := c.items.packOn(s.mux, item)
+	if err != nil {
+		return err
+	}
+	return s.Send(ctx, pieces...)
+}
+
+// Receive returns the next item. At the end it is io.EOF, after the other end's CloseWithError that error, after a Close
+// of this end [ErrClosed], and a *[LostError] if the connection is gone. An item that cannot be decoded is an error, and
+// the next Receive goes on with the next one.
+func (c *Channel[T]) Receive(ctx context.Context) (v T, err error) {
+	c.mu.Lock()
+	taken := c.onItem != nil
+	c.mu.Unlock()
+	if taken {
+		return v, errors.New("channel: Receive: the items go to OnItem")
+	}
+	return c.receive(ctx)
+}
+
+func (c *Channel[T]) receive(ctx context.Context) (v T, err error) {
+	s, err := c.ready(ctx)
+	if err != nil {
+		return v, err
+	}
+	item, err := s.Receive(ctx)
+	if err != nil {
+		return v, err
+	}
+	got, err := c.items.unpackFrom(s.mux, item)
+	if err != nil {
+		return v, err
+	}
+	reflect.ValueOf(&v).Elem().Set(got)
+	return v, nil
+}
+
+// All returns the items up to the end. An error other than the orderly end is the last pair.
+func (c *Channel[T]) All(ctx context.Context) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for {
+			v, err := c.Receive(ctx)
+			if err == io.EOF || !yield(v, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// OnItem has f called with every item, those that wait already first, one at a time and in order. Receive is not to be
+// used then. It can be set once.
+func (c *Channel[T]) OnItem(f func(T)) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.onItem != nil {
+		return errors.New("channel: OnItem: it is set already")
+	}
+	c.onItem = f
+	close(c.wanted)
+	if c.serving == nil {
+		c.serving = make(chan struct{})
+		go c.serve(c.serving) // Wait waits for it
+	}
+	return nil
+}
+
+// OnClose has f called once, when no more items come: with nil after the orderly end, else with what Receive would give.
+// With OnItem, f comes after the last item; without, items that nobody received are for nobody then. It can be set once.
+func (c *Channel[T]) OnClose(f func(error)) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.onClose != nil {
+		return errors.New("channel: OnClose: it is set already")
+	}
+	c.onClose = f
+	if c.serving == nil {
+		c.serving = make(chan struct{})
+		go c.serve(c.serving) // Wait waits for it
+	}
+	return nil
+}
+
+// serve calls the callbacks. It ends when the channel does.
+func (c *Channel[T]) serve(done chan struct{}) {
+	defer close(done)
+	<-c.bound
+	var err error
+	for err == nil {
+		select {
+		case <-c.wanted:
+			var v T
+			if v, err = c.receive(context.Background()); err == nil {
+				c.onItem(v)
+			}
+			continue
+		default:
+		}
+		select {
+		case <-c.wanted:
+		case <-c.stream.Closed():
+			if err = c.stream.Err(); err == nil {
+				err = io.EOF
+			}
+		}
+	}
+	c.mu.Lock()
+	f := c.onClose
+	c.mu.Unlock()
+	if err == io.EOF {
+		err = nil
+	}
+	if f != nil {
+		f(err)
+	}
+}
+
+// CloseSend ends this end's direction: the other end receives what was sent, and then io.EOF.
+func (c *Channel[T]) CloseSend() error { return c.do((*Stream).CloseWrite) }
+
+// Close ends both directions in good order. Closing again does nothing.
+func (c *Channel[T]) Close() error { return c.do((*Stream).Close) }
+
+// CloseWithError ends both directions; the other end receives what was sent, and then err.
+func (c *Channel[T]) CloseWithError(err error) error {
+	return c.do(func(s *Stream) error { return s.CloseWithError(err) })
+}
+
+// do is for a channel that is live. One that never was has no other end that could mind.
+func (c *Channel[T]) do(f func(*Stream) error) error {
+	select {
+	case <-c.bound:
+		return f(c.stream)
+	default:
+		return errors.New("channel: it was not passed to anybody yet")
+	}
+}
+
+// Wait waits until both directions have ended, and the callbacks with them. It returns what Err does.
+func (c *Channel[T]) Wait(ctx context.Context) error {
+	s, err := c.ready(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.Wait(ctx); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	serving := c.serving
+	c.mu.Unlock()
+	if serving != nil {
+		select {
+		case <-serving:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// Closed reports whether both directions have ended.
+func (c *Channel[T]) Closed() bool {
+	select {
+	case <-c.bound:
+	default:
+		return false
+	}
+	select {
+	case <-c.stream.Closed():
+		return true
+	default:
+		return false
+	}
+}
+
+// Err is nil while the channel is open, and after it was closed in good order; else it is why it ended.
+func (c *Channel[T]) Err() error {
+	select {
+	case <-c.bound:
+		return c.stream.Err()
+	default:
+		return nil
+	}
 }
