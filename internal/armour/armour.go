@@ -2,18 +2,17 @@
 // a terminal, a login shell or a sudo lecture put around and between its lines.
 //
 //	=====BEGIN DELIVERY BOX 1 000102030405060708090a0b0c0d0e0f=====
-//	AAAAAAAAAAVNBYZbaGVsbG8=
+//	AAAAAAAAAAWvi4aqaGVsbG8=
 //	=====END DELIVERY BOX 1 000102030405060708090a0b0c0d0e0f=====
 //
 // The 1 is the version of the form. The base64 holds 12 bytes of header and then the payload: the payload's length
-// (8 bytes, big endian) and a CRC-32C over that length and the payload (4 bytes). So a reader knows what it will have
+// (8 bytes, big endian) and a CRC-32 over that length and the payload (4 bytes). So a reader knows what it will have
 // to hold before it holds it, and a line of noise that looks like base64 cannot pass for data.
 package armour
 
 import (
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 )
 
@@ -58,8 +57,6 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) Unwrap() error { return e.Err }
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // checkLabel accepts what a marker can hold: upper-case words, at most 32 characters.
 func checkLabel(label string) error {

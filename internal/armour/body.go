@@ -132,7 +132,7 @@ func (b *body) payload() ([]byte, error) {
 	}
 	var length [8]byte
 	binary.BigEndian.PutUint64(length[:], uint64(b.want))
-	sum := crc32.Update(crc32.Update(0, castagnoli, length[:]), castagnoli, b.out)
+	sum := crc32.Update(crc32.Update(0, crc32.IEEETable, length[:]), crc32.IEEETable, b.out)
 	if sum != b.sum {
 		return nil, fmt.Errorf("%w: got %08x, want %08x over %d bytes", ErrChecksum, sum, b.sum, b.want)
 	}

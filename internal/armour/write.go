@@ -46,9 +46,9 @@ func header(payload [][]byte) (h [headerBytes]byte) {
 		length += uint64(len(p))
 	}
 	binary.BigEndian.PutUint64(h[:8], length)
-	sum := crc32.Update(0, castagnoli, h[:8])
+	sum := crc32.Update(0, crc32.IEEETable, h[:8])
 	for _, p := range payload {
-		sum = crc32.Update(sum, castagnoli, p)
+		sum = crc32.Update(sum, crc32.IEEETable, p)
 	}
 	binary.BigEndian.PutUint32(h[8:], sum)
 	return h
