@@ -25,9 +25,33 @@ func registerBasicValues() {
 			}
 			addValue(t, p)
 		}
-		gob.RegisterName("deliveryboy.error", &errorCarrier{})
+		gob.RegisterName(errorName, &errorCarrier{})
+		values.Lock()
+		defer values.Unlock()
+		values.names[errorName] = reflect.TypeFor[*errorCarrier]()
 	})
 }
+
+// holdsInterface reports whether there are interfaces in the values of a plan, so that whoever decodes them needs the
+// basic types.
+func (p *plan) holdsInterface(seen map[*plan]bool) bool {
+	if p == nil || !p.sites || seen[p] {
+		return false
+	}
+	seen[p] = true
+	if p.kind == dynamic || p.kind == errorKind || p.elem.holdsInterface(seen) {
+		return true
+	}
+	for _, f := range p.fields {
+		if f.plan.holdsInterface(seen) {
+			return true
+		}
+	}
+	return false
+}
+
+// errorName is what gob calls an error on its way.
+const errorName = "deliveryboy.error"
 
 // errorCarrier stands in for an error in a value on its way: gob cannot carry errors.
 type errorCarrier struct{ Fault Fault }

@@ -3,6 +3,7 @@ package box
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"time"
 )
 
@@ -21,6 +22,21 @@ type Box struct {
 	Args    Values            // the arguments, without the leading context
 	Timeout time.Duration     // the time left when the box was packed; 0 means no deadline
 	Trace   map[string]string // trace context, such as traceparent
+	After   uint32            // on a link: the call that has to end well before this one runs; 0 for none
+	Live    []Live            // arguments that stay with the caller; they do not travel, but as Streams
+	Streams []LiveRef         // on a link: where live arguments are
+}
+
+// A Live value stays where it is while a call runs, and is bridged: an io.Reader, a channel, a callback.
+type Live struct {
+	Slot  int // among the arguments without a leading context, or the results without a trailing error
+	Value reflect.Value
+}
+
+// A LiveRef says which stream of a link stands for a live value; 0 stands for nil.
+type LiveRef struct {
+	Slot   int
+	Stream uint32
 }
 
 // A Reply is the way back of a Box.
@@ -29,6 +45,10 @@ type Reply struct {
 	Fault   *Fault   // the function's error, panic or sudden end; nil if it returned normally
 	Refusal *Refusal // why the box was not opened; nil if it was
 	Run     Run      // who ran the function, and when
+	Dropped int64    // bytes of output over the limit, which were dropped
+
+	Streams []LiveRef // on a link: where live results are
+	Live    []Live    // live results
 
 	// Set by the courier on the near side; they do not travel.
 	Excess  Excess // what came around the reply
@@ -63,15 +83,17 @@ type Excess struct {
 }
 
 // Values are arguments or results on their way. Gob holds them all in order, but large byte slices and strings, which
-// travel beside it in Bulk, copied once at each end.
+// travel beside it in Bulk, copied once at each end. Types describes the types in Gob where gob needs that; it is the same
+// slice for all values of a [Codec].
 type Values struct {
-	Gob  []byte
-	Bulk [][]byte
+	Types []byte
+	Gob   []byte
+	Bulk  [][]byte
 }
 
 // Size is the number of bytes that the values take on the wire.
 func (v Values) Size() int64 {
-	n := int64(len(v.Gob))
+	n := int64(len(v.Types) + len(v.Gob))
 	for _, b := range v.Bulk {
 		n += int64(len(b))
 	}

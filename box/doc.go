@@ -7,7 +7,8 @@
 //
 // # Values
 //
-// Values travel by encoding/gob, which leaves out and changes some of them. What becomes of them here:
+// Values travel by encoding/gob, unless all of a list are numbers, strings and the like. gob leaves out and changes some of
+// them. What becomes of them here:
 //
 //	value                                        gob alone               here
 //	nil pointer, as an argument or result        panics                  arrives

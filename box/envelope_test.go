@@ -30,9 +30,11 @@ var (
 func testBox() *Box {
 	return &Box{
 		Func:    "pkg.install",
-		Args:    Values{Gob: []byte("gob of the arguments"), Bulk: [][]byte{{0, 1, 0xff}, bytes.Repeat([]byte("bulk"), 600)}},
+		Args:    Values{Types: []byte("types"), Gob: []byte("gob of the arguments"), Bulk: [][]byte{{0, 1, 0xff}, bytes.Repeat([]byte("bulk"), 600)}},
 		Timeout: 1500 * time.Millisecond,
 		Trace:   map[string]string{"traceparent": "00-1-2-01", "tracestate": "", "a": "b"},
+		After:   5,
+		Streams: []LiveRef{{Slot: 1, Stream: 7}, {Slot: 2}},
 	}
 }
 
@@ -43,6 +45,8 @@ func testReply() *Reply {
 			{Type: "*fs.PathError", Msg: "open /x: no", Causes: []int{1}, Is: []string{"fs.ErrNotExist"}}, {Msg: "no"},
 		}},
 		Refusal: &Refusal{Class: "encoding", What: "arg 1", Why: "no"},
+		Dropped: 99,
+		Streams: []LiveRef{{Slot: 0, Stream: 1 << 31}},
 		Run: Run{Host: "web1", PID: 77, UID: 33, GID: 34, Start: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC),
 			Took: time.Second},
 	}
@@ -108,7 +112,7 @@ func TestEnvelopeOutside(t *testing.T) {
 // Every field that can travel does: a new field of Box or Reply fails here until it is on the wire.
 func TestEnvelopeCarriesEveryField(t *testing.T) {
 	t.Parallel()
-	near := map[string]bool{"Excess": true, "Origin": true, "Repanic": true}
+	near := map[string]bool{"Excess": true, "Origin": true, "Repanic": true, "Live": true}
 	for _, v := range []reflect.Value{reflect.ValueOf(*testBox()), reflect.ValueOf(*testReply())} {
 		for i := range v.NumField() {
 			if name := v.Type().Field(i).Name; v.Field(i).IsZero() != near[name] {
@@ -268,9 +272,9 @@ func TestSplitSegmentsErrors(t *testing.T) {
 		"got 2 bytes, want 3":          append(table(3), 1, 2),
 		"want 18446744073709551615":    append(table(^uint64(0)), 1),
 		"2 bytes follow the last of 1": append(table(1), 1, 2, 3),
-		"0 segments; it has 2 to 4096": table(),
-		"1 segments; it has 2 to 4096": append(table(1), 1),
-		"reply: gob: ":                 append(table(1, 0), 7),
+		"0 segments; it has 3 to 4096": table(),
+		"2 segments; it has 3 to 4096": append(table(1, 0), 1),
+		"reply: it announces 7 bytes":  append(table(1, 0, 0), 7),
 	} {
 		var text bytes.Buffer
 		if err := armour.Write(&text, replyLabel, testNonce, data); err != nil {

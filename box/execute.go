@@ -5,14 +5,15 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"sync"
 	"time"
 )
 
 // A Handler runs one registered function on encoded values.
 type Handler interface {
-	// Serve decodes the arguments, calls the function and encodes its results. The error is the function's own, or a
-	// *[Refusal].
-	Serve(ctx context.Context, args Values) (results Values, err error)
+	// Serve decodes the arguments, calls the function and encodes its results. Live ones are handed over as they are. The
+	// error is the function's own, or a *[Refusal].
+	Serve(ctx context.Context, args Values, live []Live) (results Values, liveResults []Live, err error)
 }
 
 // A Refusal says that a box arrived but was not opened, or that its results could not be packed. On the near side it
@@ -63,11 +64,20 @@ func RefusalOf(err error, ran bool) *Refusal {
 // The context ends when the box's timeout does. Execute waits for the function, whatever the context says: who cannot
 // wait for a function that ignores its context has to end the process.
 func Execute(ctx context.Context, h Handler, b *Box) *Reply {
-	r := &Reply{Run: Run{PID: os.Getpid(), UID: os.Getuid(), GID: os.Getgid(), Start: time.Now()}}
-	r.Run.Host, _ = os.Hostname()
+	done := make(chan *Reply, 1)
+	go ExecuteHere(ctx, h, b, func(r *Reply) { done <- r }) // runtime.Goexit would end the caller's goroutine
+	return <-done
+}
+
+// ExecuteHere is Execute in this goroutine, which ends if the function calls runtime.Goexit. done is called once, with the
+// reply, whatever the function does.
+func ExecuteHere(ctx context.Context, h Handler, b *Box, done func(*Reply)) {
+	r := &Reply{Run: here()}
+	r.Run.Start = time.Now()
 	if h == nil {
 		r.Refusal = RefusalOf(&PackingError{Func: b.Func, Why: "there is no function in the delivery box"}, false)
-		return r
+		done(r)
+		return
 	}
 	if b.Timeout > 0 {
 		var cancel context.CancelFunc
@@ -75,29 +85,31 @@ func Execute(ctx context.Context, h Handler, b *Box) *Reply {
 		defer cancel()
 	}
 	ctx = WithTrace(ctx, b.Trace)
-	done := make(chan struct{})
-	go func() { // runtime.Goexit would end the caller's goroutine
-		defer close(done)
-		returned := false
-		defer func() {
-			if v := recover(); v != nil {
-				r.Fault = PanicFault(v, debug.Stack())
-			} else if !returned {
-				r.Fault = GoexitFault(debug.Stack())
-			}
-		}()
-		results, err := h.Serve(ctx, b.Args)
-		r.Results, returned = results, true
-		if refusal, ok := err.(*Refusal); ok {
-			r.Refusal = refusal
-		} else if err != nil {
-			r.Fault = FaultOf(err)
+	returned := false
+	defer func() {
+		if v := recover(); v != nil {
+			r.Fault = PanicFault(v, debug.Stack())
+		} else if !returned {
+			r.Fault = GoexitFault(debug.Stack())
 		}
+		r.Run.Took = time.Since(r.Run.Start)
+		done(r)
 	}()
-	<-done
-	r.Run.Took = time.Since(r.Run.Start)
-	return r
+	results, live, err := h.Serve(ctx, b.Args, b.Live)
+	r.Results, r.Live, returned = results, live, true
+	if refusal, ok := err.(*Refusal); ok {
+		r.Refusal = refusal
+	} else if err != nil {
+		r.Fault = FaultOf(err)
+	}
 }
+
+// here says who runs functions in this process.
+var here = sync.OnceValue(func() Run {
+	r := Run{PID: os.Getpid(), UID: os.Getuid(), GID: os.Getgid()}
+	r.Host, _ = os.Hostname()
+	return r
+})
 
 // Err is what the function returned or did instead: nil, a *[RemoteError], a *[PanicError], or a *[DeliveryError] if the
 // far side could not open the box.

@@ -1,8 +1,6 @@
 package box
 
 import (
-	"bytes"
-	"encoding/gob"
 	"errors"
 	"fmt"
 	"io"
@@ -17,18 +15,14 @@ const maxFuzzInput = 1 << 16
 // FuzzFault lets a hostile far side send anything as a fault.
 func FuzzFault(f *testing.F) {
 	for _, fault := range seedFaults() {
-		var b bytes.Buffer
-		if err := gob.NewEncoder(&b).Encode(fault); err != nil {
-			f.Fatal(err)
-		}
-		f.Add(b.Bytes())
+		f.Add(EncodeFault(fault))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if len(b) > maxFuzzInput {
 			return
 		}
-		var fault Fault
-		if gob.NewDecoder(bytes.NewReader(b)).Decode(&fault) != nil {
+		fault, err := DecodeFault(b)
+		if err != nil {
 			return
 		}
 		if err := fault.Err(Origin{Func: "f"}); err != nil {

@@ -1,8 +1,6 @@
 package box_test
 
 import (
-	"bytes"
-	"encoding/gob"
 	"errors"
 	"fmt"
 	"io"
@@ -13,18 +11,14 @@ import (
 	"github.com/seed354a1416/deliveryboy/box/boxtest"
 )
 
-// trip sends a fault through gob, as a reply does.
+// trip sends a fault on its way, as a reply does.
 func trip(t testing.TB, f *box.Fault) *box.Fault {
 	t.Helper()
-	var b bytes.Buffer
-	if err := gob.NewEncoder(&b).Encode(f); err != nil {
+	back, err := box.DecodeFault(box.EncodeFault(f))
+	if err != nil {
 		t.Fatal(err)
 	}
-	var back box.Fault
-	if err := gob.NewDecoder(&b).Decode(&back); err != nil {
-		t.Fatal(err)
-	}
-	return &back
+	return back
 }
 
 func TestErrorsSurviveOneTrip(t *testing.T) {

@@ -225,6 +225,7 @@ func encodesItself(t reflect.Type) bool {
 var values struct {
 	sync.RWMutex
 	plans map[reflect.Type]*plan
+	names map[string]reflect.Type // as gob calls them
 	basic sync.Once
 }
 
@@ -254,13 +255,13 @@ func addValue(t reflect.Type, p *plan) {
 	values.Lock()
 	defer values.Unlock()
 	if values.plans == nil {
-		values.plans = map[reflect.Type]*plan{}
+		values.plans, values.names = map[reflect.Type]*plan{}, map[string]reflect.Type{}
 	}
 	if values.plans[t] != nil {
 		return
 	}
 	gob.Register(reflect.Zero(t).Interface())
-	values.plans[t] = p
+	values.plans[t], values.names[gobName(t)] = p, t
 }
 
 func valuePlan(t reflect.Type) (*plan, bool) {

@@ -17,25 +17,46 @@ const bulkSize = 32 << 10
 type Codec struct {
 	what   string // "arg" or "result"
 	plans  []*plan
+	names  []int // what a slot is called in errors
 	depth  int
 	carry  []int // the slots that are in the struct below
+	basic  bool  // all of them are scalars: gob is not needed
 	once   sync.Once
 	packed reflect.Type // a struct with one field per carried slot
+
+	fixed bool // the types that gob needs to know are always the same
+	primers
+	guards
 }
 
 // NewCodec returns the codec for values of the given types; what is "arg" or "result", for errors. Depth is how deep a
 // recursive type may go; with 0 such types are refused. The error names the field that cannot travel.
 func NewCodec(what string, types []reflect.Type, depth int) (*Codec, error) {
-	c := &Codec{what: what, depth: depth}
+	names := make([]int, len(types))
+	for i := range names {
+		names[i] = i
+	}
+	return NewCodecAt(what, types, names, depth)
+}
+
+// NewCodecAt is NewCodec for values between which there are others, which it does not carry: names are the numbers of
+// the values, for errors.
+func NewCodecAt(what string, types []reflect.Type, names []int, depth int) (*Codec, error) {
+	c := &Codec{what: what, names: names, depth: depth}
 	for i, t := range types {
 		p, err := newPlan(t, depth)
 		if err != nil {
-			return nil, &EncodingError{What: fmt.Sprintf("%s %d", what, i), Path: err.(*planError).path, Why: err.(*planError).why}
+			return nil, &EncodingError{What: fmt.Sprintf("%s %d", what, names[i]), Path: err.(*planError).path, Why: err.(*planError).why}
 		}
 		c.plans = append(c.plans, p)
 		if p.kind != nothing {
 			c.carry = append(c.carry, i)
 		}
+	}
+	c.basic, c.fixed = true, true
+	for _, slot := range c.carry {
+		c.basic = c.basic && scalar(c.plans[slot])
+		c.fixed = c.fixed && fixed(c.plans[slot], map[*plan]bool{})
 	}
 	return c, nil
 }
@@ -46,6 +67,9 @@ func (c *Codec) wire() reflect.Type {
 		fields := make([]reflect.StructField, len(c.carry))
 		for i, slot := range c.carry {
 			fields[i] = reflect.StructField{Name: fmt.Sprintf("V%d", slot), Type: c.plans[slot].typ}
+			if c.plans[slot].holdsInterface(map[*plan]bool{}) {
+				registerBasicValues()
+			}
 		}
 		c.packed = reflect.StructOf(fields)
 	})
@@ -62,6 +86,9 @@ func (c *Codec) Encode(vals []reflect.Value) (v Values, err error) {
 	if len(c.carry) == 0 {
 		return v, nil
 	}
+	if c.basic {
+		return c.encodeScalars(vals), nil
+	}
 	w := &walk{limit: c.depth}
 	wire := reflect.New(c.wire()).Elem()
 	for field, slot := range c.carry {
@@ -74,9 +101,17 @@ func (c *Codec) Encode(vals []reflect.Value) (v Values, err error) {
 		w.next()
 		out, _, err := w.leave(val, c.plans[slot], false)
 		if err != nil {
-			return Values{}, &EncodingError{What: fmt.Sprintf("%s %d", c.what, slot), Path: err.path, Why: err.why}
+			return Values{}, &EncodingError{What: fmt.Sprintf("%s %d", c.what, c.names[slot]), Path: err.path, Why: err.why}
 		}
 		wire.Field(field).Set(out)
+	}
+	if c.fixed {
+		if v.Types = c.describe(c.wire()); v.Types != nil {
+			if v.Gob, err = c.primers.encode(w.marks(), wire); err != nil {
+				return Values{}, &EncodingError{What: c.what, Why: "cannot encode", Err: err}
+			}
+			return v, nil
+		}
 	}
 	var buf bytes.Buffer
 	buf.Write(w.marks())
@@ -100,34 +135,51 @@ func (c *Codec) Decode(v Values) (vals []reflect.Value, err error) {
 		}
 		return vals, nil
 	}
+	if c.basic {
+		return vals, c.decodeScalars(v, vals)
+	}
 	w := &walk{limit: c.depth}
 	rest, err := w.readMarks(v.Gob)
 	if err != nil {
 		return nil, &EncodingError{What: c.what, Why: "cannot decode", Err: err}
 	}
-	r := bytes.NewReader(rest)
 	wire := reflect.New(c.wire()).Elem()
-	if err := gob.NewDecoder(r).DecodeValue(wire); err != nil {
-		return nil, &EncodingError{What: c.what, Why: "cannot decode", Err: err}
+	guard := c.guards.of(c.wire(), c.depth)
+	if v.Types != nil {
+		err = c.primers.decode(guard, v.Types, rest, wire)
+	} else if err = guard.Check(rest); err == nil {
+		err = decodeWhole(rest, wire)
 	}
-	if r.Len() > 0 {
-		return nil, &EncodingError{What: c.what, Why: fmt.Sprintf("%d bytes follow the values", r.Len())}
+	if err != nil {
+		return nil, &EncodingError{What: c.what, Why: "cannot decode", Err: err}
 	}
 	bulks := v.Bulk
 	for field, slot := range c.carry {
 		val, p := wire.Field(field), c.plans[slot]
 		if w.take(w.next()) == inBulk {
 			if len(bulks) == 0 || !takesBulk(p) {
-				return nil, &EncodingError{What: fmt.Sprintf("%s %d", c.what, slot), Why: "its bytes did not come"}
+				return nil, &EncodingError{What: fmt.Sprintf("%s %d", c.what, c.names[slot]), Why: "its bytes did not come"}
 			}
 			setBulk(val, bulks[0])
 			bulks = bulks[1:]
 		} else if err := w.arrive(val, p); err != nil {
-			return nil, &EncodingError{What: fmt.Sprintf("%s %d", c.what, slot), Path: err.path, Why: err.why}
+			return nil, &EncodingError{What: fmt.Sprintf("%s %d", c.what, c.names[slot]), Path: err.path, Why: err.why}
 		}
 		vals[slot] = val
 	}
 	return vals, nil
+}
+
+// decodeWhole decodes a gob stream that has its types with it, and nothing else.
+func decodeWhole(stream []byte, into reflect.Value) error {
+	r := bytes.NewReader(stream)
+	if err := gob.NewDecoder(r).DecodeValue(into); err != nil {
+		return err
+	}
+	if r.Len() > 0 {
+		return fmt.Errorf("%d bytes follow the values", r.Len())
+	}
+	return nil
 }
 
 // bulk returns the bytes of a large byte slice or string.
@@ -157,7 +209,7 @@ func setBulk(v reflect.Value, b []byte) {
 
 // Clone copies the large values, which otherwise share memory with the values they were made of.
 func (v Values) Clone() Values {
-	out := Values{Gob: v.Gob, Bulk: make([][]byte, len(v.Bulk))}
+	out := Values{Types: v.Types, Gob: v.Gob, Bulk: make([][]byte, len(v.Bulk))}
 	for i, b := range v.Bulk {
 		out.Bulk[i] = bytes.Clone(b)
 	}

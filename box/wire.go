@@ -1,15 +1,13 @@
 package box
 
 import (
-	"bytes"
-	"encoding/gob"
 	"fmt"
 	"slices"
 	"time"
 )
 
-// A box or a reply travels in segments: first its head, a small gob; then Values.Gob; then every Values.Bulk, all of
-// them as they are, uncopied. The head holds no map, because gob allocates a map as large as its sender claims.
+// A box or a reply travels in segments: first its head; then Values.Types, Values.Gob, and every Values.Bulk, all of
+// them as they are, uncopied.
 
 const (
 	// MaxSegments is how many segments one box or reply may have.
@@ -18,140 +16,188 @@ const (
 	// maxHead is what the head may take. The largest fault that a worker may pack fits twice.
 	maxHead = 4 << 20
 
-	// maxFewNodes is a head that cannot hold enough errors to harm: its nodes are not counted first.
-	maxFewNodes = 64 << 10
+	// maxStreams is how many live values one box or reply may have.
+	maxStreams = 256
+
+	// maxTrace is how many keys and values of a trace are read. How many are sent is up to CheckTrace.
+	maxTrace = 4096
+
+	// parts is how many segments stand before Values.Bulk.
+	parts = 3
 )
 
-// boxHead is the first segment of a box. Its fields are the wire: new ones may come, old ones keep name and type.
-type boxHead struct {
-	Func    string
-	Timeout time.Duration
-	Trace   []string // keys and values in turn, sorted by key
-}
-
-// replyHead is the first segment of a reply.
-type replyHead struct {
-	Fault   *Fault
-	Refusal *Refusal
-	Run     Run
-}
-
 // Segments returns the box as it travels in frames. They share its memory: it must not change until they are sent.
-func (b *Box) Segments() ([][]byte, error) {
-	head := boxHead{Func: b.Func, Timeout: b.Timeout}
-	for key := range b.Trace {
-		head.Trace = append(head.Trace, key)
+func (b *Box) Segments() ([][]byte, error) { return b.segments(0, b.Args.Types) }
+
+// segments returns the box with the types that it is to carry; id is their number on the link, 0 for none.
+func (b *Box) segments(id uint32, types []byte) ([][]byte, error) {
+	p := pen{out: make([]byte, 0, 64)}
+	p.string(b.Func)
+	p.int(int64(b.Timeout))
+	p.uint(uint64(b.After))
+	p.uint(uint64(id))
+	p.streams(b.Streams)
+	p.uint(uint64(2 * len(b.Trace)))
+	if len(b.Trace) > 0 {
+		keys := make([]string, 0, len(b.Trace))
+		for key := range b.Trace {
+			keys = append(keys, key)
+		}
+		slices.Sort(keys)
+		for _, key := range keys {
+			p.string(key)
+			p.string(b.Trace[key])
+		}
 	}
-	slices.Sort(head.Trace)
-	for i := len(head.Trace) - 1; i >= 0; i-- {
-		head.Trace = slices.Insert(head.Trace, i+1, b.Trace[head.Trace[i]])
-	}
-	return segments("box", &head, b.Args)
+	return segments("box", p.out, types, b.Args)
 }
 
-// Segments returns the reply as it travels in frames, without Excess, Origin and Repanic. They share its memory.
-func (r *Reply) Segments() ([][]byte, error) {
-	return segments("reply", &replyHead{Fault: r.Fault, Refusal: r.Refusal, Run: r.Run}, r.Results)
+// Segments returns the reply as it travels in frames, without what the courier adds. They share its memory.
+func (r *Reply) Segments() ([][]byte, error) { return r.segments(0, r.Results.Types) }
+
+func (r *Reply) segments(id uint32, types []byte) ([][]byte, error) {
+	p := pen{out: make([]byte, 0, 96)}
+	p.run(&r.Run)
+	p.uint(uint64(r.Dropped))
+	p.uint(uint64(id))
+	p.streams(r.Streams)
+	p.bool(r.Fault != nil)
+	if r.Fault != nil {
+		p.fault(r.Fault)
+	}
+	p.bool(r.Refusal != nil)
+	if f := r.Refusal; f != nil {
+		p.string(f.Class)
+		p.string(f.Func)
+		p.string(f.What)
+		p.string(f.Path)
+		p.string(f.Why)
+		p.bool(f.Ran)
+	}
+	return segments("reply", p.out, types, r.Results)
 }
 
 // BoxFromSegments reads what [Box.Segments] wrote; the box keeps the segments. Bytes from a hostile sender make an
 // *[EncodingError], and never a panic or a large allocation.
 func BoxFromSegments(segs [][]byte) (*Box, error) {
-	var head boxHead
-	values, err := fromSegments("box", segs, &head)
+	b, _, err := boxFrom(segs)
+	return b, err
+}
+
+func boxFrom(segs [][]byte) (b *Box, types uint32, err error) {
+	values, err := valuesFrom("box", segs)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	if len(head.Trace)%2 != 0 {
-		return nil, &EncodingError{What: "box", Path: ".Trace", Why: "a key without a value"}
+	e := eye{in: segs[0]}
+	b = &Box{Func: e.string(), Args: values, Timeout: time.Duration(e.int()), After: e.small()}
+	types = e.small()
+	b.Streams = e.streams()
+	trace := e.strings("strings in its trace", maxTrace)
+	if err := e.end("box"); err != nil {
+		return nil, 0, err
 	}
-	b := &Box{Func: head.Func, Args: values, Timeout: head.Timeout}
-	if len(head.Trace) > 0 {
-		b.Trace = make(map[string]string, len(head.Trace)/2)
+	if len(trace)%2 != 0 {
+		return nil, 0, &EncodingError{What: "box", Path: ".Trace", Why: "a key without a value"}
 	}
-	for pair := range slices.Chunk(head.Trace, 2) {
+	if len(trace) > 0 {
+		b.Trace = make(map[string]string, len(trace)/2)
+	}
+	for pair := range slices.Chunk(trace, 2) {
 		b.Trace[pair[0]] = pair[1]
 	}
-	return b, nil
+	return b, types, nil
 }
 
 // ReplyFromSegments reads what [Reply.Segments] wrote, as [BoxFromSegments] does.
 func ReplyFromSegments(segs [][]byte) (*Reply, error) {
-	if len(segs) > 0 && len(segs[0]) > maxFewNodes {
-		if err := checkNodes(segs[0]); err != nil {
-			return nil, err
-		}
-	}
-	var head replyHead
-	values, err := fromSegments("reply", segs, &head)
+	r, _, err := replyFrom(segs)
+	return r, err
+}
+
+func replyFrom(segs [][]byte) (r *Reply, types uint32, err error) {
+	values, err := valuesFrom("reply", segs)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	return &Reply{Results: values, Fault: head.Fault, Refusal: head.Refusal, Run: head.Run}, nil
+	e := eye{in: segs[0]}
+	r = &Reply{Results: values, Run: e.run(), Dropped: int64(e.uint())}
+	types = e.small()
+	r.Streams = e.streams()
+	if e.bool() {
+		r.Fault = e.fault()
+	}
+	if e.bool() {
+		r.Refusal = &Refusal{Class: e.string(), Func: e.string(), What: e.string(), Path: e.string(), Why: e.string(), Ran: e.bool()}
+	}
+	if err := e.end("reply"); err != nil {
+		return nil, 0, err
+	}
+	return r, types, nil
 }
 
-// checkNodes refuses a head with more errors than a worker may pack, before they take 200 bytes of memory for each byte
-// of the head. The first look at them takes one.
-func checkNodes(head []byte) error {
-	var few struct {
-		Fault *struct{ Nodes []struct{ Traits Traits } }
-		Run   struct{ PID int }
-	}
-	if err := fromGob("reply", head, &few); err != nil {
-		return err
-	}
-	if few.Fault != nil && len(few.Fault.Nodes) > maxFaultNodes {
-		return &EncodingError{What: "reply", Path: ".Fault.Nodes",
-			Why: fmt.Sprintf("%d errors, more than the limit of %d", len(few.Fault.Nodes), maxFaultNodes)}
-	}
-	return nil
+func (p *pen) run(r *Run) {
+	p.string(r.Host)
+	p.int(int64(r.PID))
+	p.int(int64(r.UID))
+	p.int(int64(r.GID))
+	p.time(r.Start)
+	p.int(int64(r.Took))
 }
 
-func segments(what string, head any, v Values) (segs [][]byte, err error) {
-	defer recoverTo(&err, what)
-	if n := 2 + len(v.Bulk); n > MaxSegments {
+func (e *eye) run() Run {
+	return Run{
+		Host: e.string(), PID: int(e.int()), UID: int(e.int()), GID: int(e.int()), Start: e.time(), Took: time.Duration(e.int()),
+	}
+}
+
+func (p *pen) streams(refs []LiveRef) {
+	p.uint(uint64(len(refs)))
+	for _, r := range refs {
+		p.uint(uint64(r.Slot))
+		p.uint(uint64(r.Stream))
+	}
+}
+
+func (e *eye) streams() []LiveRef {
+	n := e.count("live values", maxStreams)
+	if n == 0 {
+		return nil
+	}
+	refs := make([]LiveRef, n)
+	for i := range refs {
+		refs[i] = LiveRef{Slot: int(e.small()), Stream: e.small()}
+	}
+	return refs
+}
+
+func segments(what string, head, types []byte, v Values) ([][]byte, error) {
+	if n := parts + len(v.Bulk); n > MaxSegments {
 		return nil, &EncodingError{What: what, Why: fmt.Sprintf("%d segments, more than the limit of %d", n, MaxSegments)}
 	}
-	var out bytes.Buffer
-	if err := gob.NewEncoder(&out).Encode(head); err != nil {
-		return nil, &EncodingError{What: what, Why: "gob", Err: err}
+	if len(head) > maxHead {
+		return nil, &EncodingError{What: what, Why: headTooLong(len(head))}
 	}
-	if out.Len() > maxHead {
-		return nil, &EncodingError{What: what, Why: headTooLong(out.Len())}
-	}
-	return append([][]byte{out.Bytes(), v.Gob}, v.Bulk...), nil
+	return append(append(make([][]byte, 0, parts+len(v.Bulk)), head, types, v.Gob), v.Bulk...), nil
 }
 
-func fromSegments(what string, segs [][]byte, head any) (v Values, err error) {
-	if n := len(segs); n < 2 || n > MaxSegments {
-		return v, &EncodingError{What: what, Why: fmt.Sprintf("%d segments; it has 2 to %d", n, MaxSegments)}
+func valuesFrom(what string, segs [][]byte) (v Values, err error) {
+	if n := len(segs); n < parts || n > MaxSegments {
+		return v, &EncodingError{What: what, Why: fmt.Sprintf("%d segments; it has %d to %d", n, parts, MaxSegments)}
 	}
-	if err := fromGob(what, segs[0], head); err != nil {
-		return v, err
+	if len(segs[0]) > maxHead {
+		return v, &EncodingError{What: what, Why: headTooLong(len(segs[0]))}
 	}
 	if len(segs[1]) > 0 {
-		v.Gob = segs[1]
+		v.Types = segs[1]
 	}
-	if len(segs) > 2 {
-		v.Bulk = segs[2:]
+	if len(segs[2]) > 0 {
+		v.Gob = segs[2]
+	}
+	if len(segs) > parts {
+		v.Bulk = segs[parts:]
 	}
 	return v, nil
-}
-
-// fromGob decodes one value that takes all of head.
-func fromGob(what string, head []byte, into any) (err error) {
-	defer recoverTo(&err, what)
-	if len(head) > maxHead {
-		return &EncodingError{What: what, Why: headTooLong(len(head))}
-	}
-	r := bytes.NewReader(head)
-	if err := gob.NewDecoder(r).Decode(into); err != nil {
-		return &EncodingError{What: what, Why: "gob", Err: err}
-	}
-	if r.Len() > 0 {
-		return &EncodingError{What: what, Why: fmt.Sprintf("%d bytes follow the head", r.Len())}
-	}
-	return nil
 }
 
 func headTooLong(n int) string {

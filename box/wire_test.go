@@ -2,7 +2,6 @@ package box
 
 import (
 	"bytes"
-	"encoding/gob"
 	"errors"
 	"runtime"
 	"strings"
@@ -19,14 +18,14 @@ func TestSegmentsShareMemory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if &segs[1][0] != &b.Args.Gob[0] || &segs[3][0] != &b.Args.Bulk[1][0] || len(segs) != 4 {
+	if &segs[2][0] != &b.Args.Gob[0] || &segs[4][0] != &b.Args.Bulk[1][0] || len(segs) != 5 {
 		t.Error("Segments copied the arguments")
 	}
 	got, err := BoxFromSegments(segs)
 	if err != nil || !cmp.Equal(got, b) {
 		t.Fatalf("%v\n%s", err, cmp.Diff(b, got))
 	}
-	if &got.Args.Bulk[0][0] != &segs[2][0] {
+	if &got.Args.Bulk[0][0] != &segs[3][0] {
 		t.Error("BoxFromSegments copied the arguments")
 	}
 }
@@ -42,31 +41,33 @@ func TestReplySegments(t *testing.T) {
 	}
 }
 
-func gobOf(t *testing.T, v any) []byte {
-	t.Helper()
-	var out bytes.Buffer
-	if err := gob.NewEncoder(&out).Encode(v); err != nil {
-		t.Fatal(err)
+func headOf(b *Box) []byte {
+	segs, err := b.Segments()
+	if err != nil {
+		panic(err)
 	}
-	return out.Bytes()
+	return segs[0]
 }
 
 func TestSegmentsErrors(t *testing.T) {
 	t.Parallel()
-	good := gobOf(t, boxHead{Func: "f"})
+	good := headOf(&Box{Func: "f"})
+	odd := append(bytes.Clone(good[:len(good)-1]), 1, 1, 'a')
+	many := append(bytes.Clone(good[:len(good)-2]), 0xff, 0xff, 3)
 	for _, c := range []struct {
 		says string
 		segs [][]byte
 	}{
 		{"0 segments", nil},
-		{"1 segments", [][]byte{good}},
+		{"2 segments", [][]byte{good, nil}},
 		{"4097 segments", append([][]byte{good}, make([][]byte, MaxSegments)...)},
-		{"box: gob: EOF", [][]byte{{}, {}}},
-		{"box: gob: unexpected EOF", [][]byte{good[:len(good)-1], {}}},
-		{"box: 3 bytes follow the head", [][]byte{append(bytes.Clone(good), 1, 2, 3), {}}},
-		{"box: the head is 4194305 bytes, more than the limit of 4194304", [][]byte{make([]byte, maxHead+1), {}}},
-		{"box.Trace: a key without a value", [][]byte{gobOf(t, boxHead{Trace: []string{"a"}}), {}}},
-		{"box: gob: ", [][]byte{gobOf(t, struct{ Func map[string]int }{map[string]int{"a": 1}}), {}}},
+		{"box: it is cut", [][]byte{{}, {}, {}}},
+		{"box: it is cut", [][]byte{good[:len(good)-1], {}, {}}},
+		{"box: 3 bytes follow the head", [][]byte{append(bytes.Clone(good), 1, 2, 3), {}, {}}},
+		{"box: the head is 4194305 bytes, more than the limit of 4194304", [][]byte{make([]byte, maxHead+1), {}, {}}},
+		{"box.Trace: a key without a value", [][]byte{odd, {}, {}}},
+		{"box: 65535 live values, more than the limit of 256", [][]byte{many, {}, {}}},
+		{"box: it announces 100 bytes where 1 follow", [][]byte{{100, 'f'}, {}, {}}},
 	} {
 		b, err := BoxFromSegments(c.segs)
 		if e := (*EncodingError)(nil); b != nil || !errors.As(err, &e) || !strings.Contains(err.Error(), c.says) {
@@ -77,20 +78,47 @@ func TestSegmentsErrors(t *testing.T) {
 
 // Four million empty errors fit in a head of 4 MiB, and would take 800 MB in memory.
 func TestReplyWithManyNodes(t *testing.T) {
-	head := gobOf(t, struct {
-		Fault struct{ Nodes []struct{ Msg string } }
-	}{struct{ Nodes []struct{ Msg string } }{make([]struct{ Msg string }, 3<<20)}})
-	if len(head) > maxHead {
-		t.Fatalf("the test's head is %d bytes", len(head))
+	segs, err := (&Reply{Fault: &Fault{Kind: Returned, Nodes: make([]Node, 400_000)}}).Segments()
+	if err != nil {
+		t.Fatal(err)
 	}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	_, err := ReplyFromSegments([][]byte{head, nil})
+	_, err = ReplyFromSegments(segs)
 	runtime.ReadMemStats(&after)
-	if err == nil || !strings.Contains(err.Error(), "3145728 errors, more than the limit of 1024") {
+	if err == nil || !strings.Contains(err.Error(), "400000 errors, more than the limit of 1024") {
 		t.Errorf("%v", err)
 	}
 	if grown := after.TotalAlloc - before.TotalAlloc; grown > 64<<20 {
 		t.Errorf("%d MB were allocated", grown>>20)
+	}
+}
+
+// On a link, types travel until the sender knows that they have.
+func TestTypesTravelOnce(t *testing.T) {
+	t.Parallel()
+	var out TypesOut
+	var in TypesIn
+	types := []byte("types")
+	for i, want := range []string{"types", "types", "", ""} {
+		b := &Box{Func: "f", Args: Values{Types: types, Gob: []byte{byte(i)}}}
+		segs, sent, err := out.SegmentsFor(b)
+		if err != nil || string(segs[1]) != want {
+			t.Fatalf("message %d carries %q, want %q; %v", i, segs[1], want, err)
+		}
+		if got, err := in.BoxFromLink(segs); err != nil || string(got.Args.Types) != "types" {
+			t.Errorf("message %d: %+v, %v", i, got, err)
+		}
+		if i == 1 {
+			sent()
+		}
+	}
+	segs, _, err := out.ReplySegmentsFor(&Reply{Results: Values{Types: []byte("others")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	segs[1] = nil
+	if _, err := in.ReplyFromLink(segs); err == nil || !strings.Contains(err.Error(), "which never came") {
+		t.Errorf("types that never came: %v", err)
 	}
 }
