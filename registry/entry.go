@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"fmt"
+	"os"
 	"reflect"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 var (
 	contextType = reflect.TypeFor[context.Context]()
 	errorType   = reflect.TypeFor[error]()
+	fileType    = reflect.TypeFor[*os.File]()
 )
 
 // An Entry is a registered function without its type. It is a [box.Handler].
@@ -23,9 +25,8 @@ type Entry struct {
 	rules      Rules
 	hasContext bool
 	hasError   bool
-	live       string     // the first live argument or result; "" if there is none
-	args       *box.Codec // nil if something is live
-	results    *box.Codec
+	args       travelers
+	results    travelers
 }
 
 func newEntry(name string, fn reflect.Value, where string, rules Rules) (*Entry, error) {
@@ -41,35 +42,12 @@ func newEntry(name string, fn reflect.Value, where string, rules Rules) (*Entry,
 	e := &Entry{name: name, fn: fn, typ: fn.Type(), where: where, rules: rules}
 	e.hasContext = e.typ.NumIn() > 0 && e.typ.In(0) == contextType
 	e.hasError = e.typ.NumOut() > 0 && e.typ.Out(e.typ.NumOut()-1) == errorType
-	in, err := e.travelers("arg", e.inTypes())
-	if err != nil {
+	var err error
+	if e.args, err = newTravelers("arg", e.inTypes(), rules.Depth); err != nil {
 		return nil, err
 	}
-	out, err := e.travelers("result", e.outTypes())
-	if err != nil {
-		return nil, err
-	}
-	if e.args, err = box.NewCodec("arg", in, rules.Depth); err != nil {
-		return nil, err
-	}
-	e.results, err = box.NewCodec("result", out, rules.Depth)
+	e.results, err = newTravelers("result", e.outTypes(), rules.Depth)
 	return e, err
-}
-
-// travelers returns the types that a codec carries, and notes the first live one.
-func (e *Entry) travelers(what string, types []reflect.Type) ([]reflect.Type, error) {
-	var out []reflect.Type
-	for i, t := range types {
-		if t == contextType {
-			return nil, fmt.Errorf("%s %d: a context must be the first parameter", what, i)
-		}
-		if kind := liveKind(what, t); kind == "" {
-			out = append(out, t)
-		} else if e.live == "" {
-			e.live = fmt.Sprintf("%s %d is %s, %s", what, i, t, kind)
-		}
-	}
-	return out, nil
 }
 
 // inTypes are the parameters without a leading context.
@@ -96,13 +74,7 @@ func (e *Entry) outTypes() []reflect.Type {
 	return types
 }
 
-func (e *Entry) zeroResults() []reflect.Value {
-	var zeros []reflect.Value
-	for _, t := range e.outTypes() {
-		zeros = append(zeros, reflect.Zero(t))
-	}
-	return zeros
-}
+func (e *Entry) zeroResults() []reflect.Value { return e.results.zeros() }
 
 // Name is the name that the function is registered under.
 func (e *Entry) Name() string { return e.name }
@@ -119,12 +91,30 @@ func (e *Entry) Where() string { return e.where }
 // Signature is the function's type in Go syntax.
 func (e *Entry) Signature() string { return e.typ.String() }
 
+// Idempotent reports whether a call may be repeated when nobody knows how far it came.
+func (e *Entry) Idempotent() bool { return e.rules.Idempotent }
+
+// LiveArg is the type of an argument that stays with the caller, counted without a leading context; nil if it travels by
+// value, or is not there.
+func (e *Entry) LiveArg(slot int) reflect.Type { return e.args.liveType(slot) }
+
+// LiveResult is the type of a result that stays on the far side; nil if it travels by value, or is not there.
+func (e *Entry) LiveResult(slot int) reflect.Type { return e.results.liveType(slot) }
+
+// OpenFile names the first argument or result that is an open file, such as "result 0", because those pass only between
+// processes of one machine; "" if there is none.
+func (e *Entry) OpenFile() string {
+	for _, t := range []*travelers{&e.args, &e.results} {
+		if t.file >= 0 {
+			return fmt.Sprintf("%s %d", t.what, t.file)
+		}
+	}
+	return ""
+}
+
 // Pack packs a call; args are without a leading context. The context's deadline and trace travel with it. The error is a
 // *box.PackingError or a *box.EncodingError.
 func (e *Entry) Pack(ctx context.Context, args []reflect.Value) (*box.Box, error) {
-	if e.live != "" {
-		return nil, &box.PackingError{Func: e.name, Why: e.live + " that stays with the caller: a one-shot call cannot bridge it"}
-	}
 	b := &box.Box{Func: e.name, Trace: box.TraceOf(ctx)}
 	if err := box.CheckTrace(b.Trace); err != nil {
 		return nil, &box.PackingError{Func: e.name, Why: "cannot pack the context", Err: err}
@@ -135,15 +125,15 @@ func (e *Entry) Pack(ctx context.Context, args []reflect.Value) (*box.Box, error
 		}
 	}
 	var err error
-	b.Args, err = e.args.Encode(args)
+	b.Args, b.Live, err = e.args.pack(args)
 	return b, err
 }
 
 // Serve runs the function here. It is the far end of Invoke.
-func (e *Entry) Serve(ctx context.Context, packed box.Values) (box.Values, error) {
-	args, err := e.args.Decode(packed)
+func (e *Entry) Serve(ctx context.Context, packed box.Values, live []box.Live) (box.Values, []box.Live, error) {
+	args, err := e.args.unpack(packed, live)
 	if err != nil {
-		return box.Values{}, box.RefusalOf(err, false)
+		return box.Values{}, nil, box.RefusalOf(err, false)
 	}
 	if e.hasContext {
 		args = append([]reflect.Value{reflect.ValueOf(ctx)}, args...)
@@ -158,9 +148,9 @@ func (e *Entry) Serve(ctx context.Context, packed box.Values) (box.Values, error
 		failed, _ = out[len(out)-1].Interface().(error)
 		out = out[:len(out)-1]
 	}
-	results, err := e.results.Encode(out)
+	results, streams, err := e.results.pack(out)
 	if err != nil {
-		return box.Values{}, box.RefusalOf(err, true)
+		return box.Values{}, nil, box.RefusalOf(err, true)
 	}
-	return results, failed
+	return results, streams, failed
 }

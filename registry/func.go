@@ -49,9 +49,7 @@ func (f Func[F]) On(c box.Courier) F {
 	return call.Interface().(F)
 }
 
-// Invoke packs args, which are without a leading context, has c deliver them, and returns the results, without a
-// trailing error. The error is the function's own or a *box.DeliveryError; with it the results are those that the
-// function returned, or zero. If the reply says so, a panic of the function is a panic here.
+// Invoke packs args, which are without a leading context, has c deliver them, and returns what [Entry.Unpack] does.
 func (e *Entry) Invoke(ctx context.Context, c box.Courier, args []reflect.Value) ([]reflect.Value, error) {
 	b, err := e.Pack(ctx, args)
 	if err != nil {
@@ -61,6 +59,13 @@ func (e *Entry) Invoke(ctx context.Context, c box.Courier, args []reflect.Value)
 	if err != nil {
 		return e.zeroResults(), err
 	}
+	return e.Unpack(r)
+}
+
+// Unpack returns what came of a call: the results, without a trailing error, and the function's own error or a
+// *box.DeliveryError; with it the results are those that the function returned, or zero. If the reply says so, a panic of
+// the function is a panic here.
+func (e *Entry) Unpack(r *box.Reply) ([]reflect.Value, error) {
 	if err := r.Err(); err != nil && !returned(r) {
 		var p *box.PanicError
 		if r.Repanic && errors.As(err, &p) {
@@ -68,7 +73,7 @@ func (e *Entry) Invoke(ctx context.Context, c box.Courier, args []reflect.Value)
 		}
 		return e.zeroResults(), err
 	}
-	results, err := e.results.Decode(r.Results)
+	results, err := e.results.unpack(r.Results, r.Live)
 	if err != nil {
 		return e.zeroResults(), e.undelivered("unpack", err)
 	}

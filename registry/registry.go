@@ -23,20 +23,26 @@ import (
 type Rules struct {
 	Doc   string // one sentence for listings
 	Depth int    // how deep values of recursive types may be nested; 0: recursive types are refused
+
+	// Idempotent says that running the function once more does no harm. Only then does a session that was lost dial again
+	// for its next call.
+	Idempotent bool
 }
 
 // table is the registry of this program.
 var table struct {
 	sync.RWMutex
 	entries map[string]*Entry
+	files   bool // a function takes or returns open files
 	sealed  bool // Main has run: the far side would not know what comes later
 }
 
 // Register registers fn under a name of 1 to 128 characters out of a-z, 0-9, '.', '_' and '-', and returns it as a
 // [Func]. Call it in the declaration of a package variable, so that the copy of the program on the far side has it too.
 //
-// Parameters and results travel by value. A leading context.Context brings deadline and cancellation along; a trailing
-// error brings the function's own error, or that of its delivery. A method is registered as a method expression, such as
+// Parameters and results travel by value, but for the live ones, such as io.Reader or a callback, which stay where they are:
+// package channel lists them. A leading context.Context brings deadline and cancellation along; a trailing error brings
+// the function's own error, or that of its delivery. A method is registered as a method expression, such as
 // Server.Restart: its receiver is the first argument.
 //
 // Register panics, naming the registering line, if the name is taken or malformed, if a parameter or result cannot
@@ -87,7 +93,15 @@ func add(name string, fn reflect.Value, where string, rules []Rules) *Entry {
 		table.entries = map[string]*Entry{}
 	}
 	table.entries[name] = e
+	table.files = table.files || e.OpenFile() != ""
 	return e
+}
+
+// PassesFiles reports whether any function takes or returns open files.
+func PassesFiles() bool {
+	table.RLock()
+	defer table.RUnlock()
+	return table.files
 }
 
 // Seal ends registration. delivery.Main calls it.

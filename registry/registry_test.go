@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -119,15 +120,37 @@ func TestDeadlineAndTraceTravel(t *testing.T) {
 	}
 }
 
-func TestLiveArgumentsAreRecognisedAndRefusedForNow(t *testing.T) {
-	err := reader.On(&direct{})(nil, nil, nil, nil, nil)
-	var p *box.PackingError
-	if !errors.As(err, &p) || !strings.Contains(err.Error(), "arg 0 is io.Reader") {
-		t.Errorf("live argument: %v", err)
+// Live values are handed to the courier beside the box, and have to come along at the other end.
+func TestLiveValuesStandBesideTheBox(t *testing.T) {
+	e := reader.Entry()
+	args, err := e.Arguments([]any{strings.NewReader("x"), nil, nil, nil, nil})
+	if err != nil {
+		t.Fatal(err)
 	}
-	if _, err := opened.On(&direct{})("/etc/passwd"); !errors.As(err, &p) || !strings.Contains(err.Error(), "result 0 is *os.File") {
-		t.Errorf("live result: %v", err)
+	b, err := e.Pack(context.Background(), args)
+	if err != nil || len(b.Live) != 5 {
+		t.Fatalf("%d live values, %v", len(b.Live), err)
 	}
+	var refusal *box.Refusal
+	for name, live := range map[string][]box.Live{
+		"none":          nil,
+		"one missing":   b.Live[1:],
+		"one twice":     append(b.Live[:5:5], b.Live[0]),
+		"no such slot":  append(b.Live[:4:4], box.Live{Slot: 9, Value: b.Live[4].Value}),
+		"of other type": append(b.Live[1:5:5], box.Live{Slot: 0, Value: reflect.ValueOf(1)}),
+	} {
+		if _, _, err := e.Serve(context.Background(), b.Args, live); !errors.As(err, &refusal) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, _, err := e.Serve(context.Background(), b.Args, b.Live); err != nil {
+		t.Error(err)
+	}
+	f, err := opened.On(&direct{})("/etc/passwd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
 }
 
 func mustPanic(t *testing.T, f func(), wants ...string) {
