@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"log"
 	"os"
-	"runtime"
 	"sync"
 	"time"
 
@@ -14,31 +13,39 @@ import (
 )
 
 // outputs catches what is written to fds 1 and 2, by this process, by C code and by child processes, and sends it to the
-// caller while the function runs. The pipes hold back a writer that is faster than the caller.
+// caller while functions run: as the output of the one that runs, or, if there are several or none, as the session's. The
+// pipes hold back a writer that is faster than the caller.
 type outputs struct {
+	server  *server
 	streams []*stream
 	readers sync.WaitGroup
+	ended   sync.Once
 }
 
-// chunk is how much output goes into one frame.
-const chunk = 64 << 10
+const (
+	chunk    = 256 << 10 // how much output is sent at once
+	pipeSize = 1 << 20   // what the pipes hold, where the system lets them: a program that prints much is rarely stopped
+)
 
 // lastOutput is how long finish waits for output that somebody outside the process tree may still hold open.
 const lastOutput = 250 * time.Millisecond
 
-func capture(wire *channel.Wire, id uint32) (*outputs, error) {
-	o := &outputs{}
-	for fd, typ := range map[int]channel.Type{1: channel.Stdout, 2: channel.Stderr} {
+func capture(s *server) (*outputs, error) {
+	o := &outputs{server: s}
+	for fd, purpose := range map[int]channel.Purpose{1: channel.ForStdout, 2: channel.ForStderr} {
 		r, err := pipeTo(fd)
 		if err != nil {
 			o.finish()
 			return nil, fmt.Errorf("fd %d: %w", fd, err)
 		}
-		s := &stream{pipe: r, wire: wire, typ: typ, id: id}
-		o.streams = append(o.streams, s)
-		o.readers.Go(s.forward)
+		st := &stream{pipe: r, purpose: purpose, owner: s.owner}
+		if raw, err := r.SyscallConn(); err == nil {
+			_ = raw.Control(func(fd uintptr) { st.fd = int32(fd) }) // it stays open as long as there are calls
+		}
+		o.streams = append(o.streams, st)
+		o.readers.Go(st.forward)
 		if fd == 2 && log.Writer() == os.Stderr {
-			log.SetOutput(logOutput{s})
+			log.SetOutput(logOutput{st})
 		}
 	}
 	return o, nil
@@ -52,6 +59,7 @@ func pipeTo(fd int) (*os.File, error) {
 		return nil, err
 	}
 	defer w.Close()
+	widen(w, pipeSize)
 	raw, err := w.SyscallConn()
 	if err != nil {
 		return nil, err
@@ -74,13 +82,13 @@ func pipeTo(fd int) (*os.File, error) {
 
 // A stream is the reading end of one captured descriptor.
 type stream struct {
-	pipe *os.File
-	wire *channel.Wire
-	typ  channel.Type
-	id   uint32
+	pipe    *os.File
+	fd      int32 // of pipe
+	purpose channel.Purpose
+	owner   func() *task // whose output it is at the moment
 
-	sending sync.Mutex // held from taking bytes out of the pipe until their frame is written
-	deaf    bool       // the caller takes no more
+	sending sync.Mutex // held from taking bytes out of the pipe until they are sent
+	buf     []byte     // guarded by sending
 }
 
 // forward sends what comes out of the pipe until it ends. When the caller takes no more, output is read and dropped: the
@@ -90,10 +98,9 @@ func (s *stream) forward() {
 	if err != nil {
 		return
 	}
-	buf := make([]byte, chunk)
 	for more := true; more; {
 		err = raw.Read(func(fd uintptr) (ready bool) {
-			more, ready = s.take(int(fd), buf)
+			more, ready = s.take(int(fd))
 			return ready
 		})
 		if err != nil {
@@ -103,10 +110,13 @@ func (s *stream) forward() {
 }
 
 // take moves one piece from the pipe to the caller. more is false at the pipe's end, ready is false if it is empty.
-func (s *stream) take(fd int, buf []byte) (more, ready bool) {
+func (s *stream) take(fd int) (more, ready bool) {
 	s.sending.Lock()
 	defer s.sending.Unlock()
-	n, err := unix.Read(fd, buf)
+	if s.buf == nil {
+		s.buf = make([]byte, chunk)
+	}
+	n, err := unix.Read(fd, s.buf)
 	switch {
 	case err == unix.EAGAIN:
 		return true, false
@@ -115,20 +125,32 @@ func (s *stream) take(fd int, buf []byte) (more, ready bool) {
 	case n <= 0:
 		return false, true
 	}
-	if !s.deaf {
-		s.deaf = s.wire.WriteFrame(s.typ, 0, s.id, buf[:n]) != nil
-	}
+	s.owner().write(s.purpose, s.buf[:n])
 	return true, true
 }
 
-// flushed waits until all that was written to the descriptor so far is on its way to the caller.
-func (s *stream) flushed() {
-	for !s.empty() {
-		runtime.Gosched()
+// flush sends all that was written to the descriptor so far.
+func (s *stream) flush() {
+	raw, err := s.pipe.SyscallConn()
+	if err != nil {
+		return
+	}
+	for more := true; more; {
+		if s.empty(&more); !more {
+			return
+		}
+		err := raw.Control(func(fd uintptr) {
+			ok, ready := s.take(int(fd))
+			more = ok && ready
+		})
+		if err != nil {
+			return
+		}
 	}
 }
 
-func (s *stream) empty() bool {
+// empty waits for a piece that is being sent, and sets more to whether there is another one.
+func (s *stream) empty(more *bool) {
 	s.sending.Lock()
 	defer s.sending.Unlock()
 	left := 0
@@ -136,7 +158,7 @@ func (s *stream) empty() bool {
 	if err == nil {
 		err = raw.Control(func(fd uintptr) { left, _ = unix.IoctlGetInt(int(fd), fionread) })
 	}
-	return err != nil || left == 0
+	*more = err == nil && left > 0
 }
 
 // logOutput is what package log writes to. log.Fatal ends the process with its next breath, so that what it says must
@@ -145,24 +167,53 @@ type logOutput struct{ stderr *stream }
 
 func (l logOutput) Write(p []byte) (int, error) {
 	n, err := os.Stderr.Write(p)
-	l.stderr.flushed()
+	l.stderr.flush()
 	return n, err
+}
+
+// flush sends what a task has written so far, if it is the only one that runs. Otherwise nobody knows whose it is.
+func (o *outputs) flush(t *task) {
+	if o.server.owner() != t {
+		return
+	}
+	for _, s := range o.streams { // what was taken out of a pipe is on its way first
+		s.sending.Lock()
+		s.sending.Unlock() //nolint:staticcheck // only to have waited
+	}
+	if !o.filled() {
+		return
+	}
+	for _, s := range o.streams {
+		s.flush()
+	}
+}
+
+// filled reports whether there is anything in the pipes.
+func (o *outputs) filled() bool {
+	var fds [2]unix.PollFd
+	for i, s := range o.streams {
+		fds[i] = unix.PollFd{Fd: s.fd, Events: unix.POLLIN}
+	}
+	n, err := unix.Poll(fds[:len(o.streams)], 0)
+	return n != 0 || err != nil
 }
 
 // finish ends the capture: all that was written before it is sent when it returns.
 func (o *outputs) finish() {
-	// Without a writer left in this process, the pipes end when the last child that had them does.
-	if null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0); err == nil {
-		for fd := 1; fd <= 2; fd++ {
-			_ = replace(int(null.Fd()), fd)
+	o.ended.Do(func() {
+		// Without a writer left in this process, the pipes end when the last child that had them does.
+		if null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0); err == nil {
+			for fd := 1; fd <= 2; fd++ {
+				_ = replace(int(null.Fd()), fd)
+			}
+			null.Close()
 		}
-		null.Close()
-	}
-	for _, s := range o.streams {
-		_ = s.pipe.SetReadDeadline(time.Now().Add(lastOutput))
-	}
-	o.readers.Wait()
-	for _, s := range o.streams {
-		s.pipe.Close()
-	}
+		for _, s := range o.streams {
+			_ = s.pipe.SetReadDeadline(time.Now().Add(lastOutput))
+		}
+		o.readers.Wait()
+		for _, s := range o.streams {
+			s.pipe.Close()
+		}
+	})
 }

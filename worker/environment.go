@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/seed354a1416/deliveryboy/channel"
+	"github.com/seed354a1416/deliveryboy/channel/wire"
 	"github.com/seed354a1416/deliveryboy/transport"
 )
 
@@ -30,7 +30,7 @@ type settingError struct{ what string }
 func (e *settingError) Error() string { return e.what }
 
 // settle puts the worker into the directory, umask, priority and environment that the caller asks for.
-func settle(p *channel.Preamble) (grace time.Duration, err error) {
+func settle(p *wire.Preamble) (grace time.Duration, err error) {
 	if err := setEnvironment(p.Env); err != nil {
 		return 0, err
 	}
@@ -52,13 +52,18 @@ func settle(p *channel.Preamble) (grace time.Duration, err error) {
 	return p.Grace, nil
 }
 
+// takenOver reports whether a worker keeps a variable of the transport's.
+func takenOver(name string) bool {
+	return slices.Contains(kept, name) || strings.HasPrefix(name, "LC_")
+}
+
 func setEnvironment(extra []string) error {
 	if err := transport.CheckEnvironment(extra); err != nil {
 		return &settingError{err.Error()}
 	}
 	env := slices.DeleteFunc(os.Environ(), func(entry string) bool {
 		name, _, _ := strings.Cut(entry, "=")
-		return !slices.Contains(kept, name) && !strings.HasPrefix(name, "LC_")
+		return !takenOver(name)
 	})
 	os.Clearenv()
 	for _, entry := range slices.Concat([]string{"PATH=" + securePath}, home(env), extra) {

@@ -59,3 +59,10 @@ func closeInherited() {
 }
 
 func replace(from, to int) error { return unix.Dup3(from, to, 0) }
+
+// widen enlarges a pipe. The system may refuse, to a user who has many: then it stays as it is.
+func widen(pipe *os.File, size int) {
+	if raw, err := pipe.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { _, _ = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, size) })
+	}
+}

@@ -4,14 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
 	"github.com/seed354a1416/deliveryboy/box"
 	"github.com/seed354a1416/deliveryboy/channel"
+	"github.com/seed354a1416/deliveryboy/channel/wire"
 	"github.com/seed354a1416/deliveryboy/internal/spelling"
 	"github.com/seed354a1416/deliveryboy/registry"
 )
@@ -20,107 +21,232 @@ import (
 var (
 	errCancelled  = errors.New("the caller cancelled the call")
 	errCallerLost = errors.New("the caller is gone")
-	errDeadline   = errors.New("the deadline has passed")
+	errClosed     = errors.New("the caller has closed the session")
 )
 
-// lastWord is how long a stopped worker may take to say so: a caller that does not read must not keep it alive.
+// lastWord is how long a worker may take to say that it ends: a caller that does not read must not keep it alive.
 const lastWord = 500 * time.Millisecond
 
-// A server serves the one call of a one-shot worker.
+// A server serves the calls of one caller: one, or those of a session.
 type server struct {
-	wire  *channel.Wire
-	io    *stdio
-	names []string
-	grace time.Duration
+	io       *stdio
+	names    []string // the functions that it is narrowed to; none: all
+	preamble *wire.Preamble
+	grace    time.Duration
+	begun    time.Time
 
-	maxReply int64 // bytes; 0: channel.DefaultMessage
+	wire    *wire.Wire
+	mux     *channel.Mux
+	in      box.TypesIn
+	outs    box.TypesOut
+	output  *outputs
+	limits  *limits
+	runners runners
+	over    chan ending // what ends the worker; the first one counts
+
+	mu      sync.Mutex // guards what follows
+	tasks   map[uint32]*task
+	ready   []*task // that wait because others run
+	running int
+	calls   int64 // since the beginning
+	failed  failures
+	closing error // why no more calls are taken; nil while they are
+	stopped bool  // none of those that wait will run
+
+	home *task // stands for the session, where output is nobody's
 }
 
-// An inbox is what the reading goroutine found on the wire.
-type inbox struct {
-	call  *box.Box
-	reply *box.Reply // that answers a call which could not be opened
-	id    uint32
-	lost  error // no more will come
+// An ending is why a worker ends.
+type ending struct {
+	cause  error  // for the functions that still run
+	reason string // for the caller; empty if it knows
+	code   int
+	now    bool // without grace: somebody has had it
 }
 
+// serve goes on until the caller has no more to ask. It returns the worker's exit code.
 func (s *server) serve() int {
-	first := s.read()
-	switch {
-	case first.lost != nil:
-		if !errors.Is(first.lost, io.EOF) {
-			s.io.say(first.lost)
-			return exitProtocol
-		}
-		return 0 // the caller changed its mind: skew, or cancelled before it sent anything
-	case first.reply != nil:
-		return s.answer(first.id, first.reply)
+	s.begun, s.tasks, s.over = time.Now(), map[uint32]*task{}, make(chan ending, 1)
+	s.runners.work = make(chan func())
+	s.home = &task{server: s}
+	s.mux = channel.New(s.wire, channel.Options{
+		Side: wire.Worker, Handler: s, Heartbeat: s.preamble.Heartbeat, Lane: s.io.lane(s.preamble.Descriptors),
+	})
+	var err error
+	if s.output, err = capture(s); err != nil {
+		s.io.say(fmt.Errorf("cannot capture output: %w", err))
+		return exitOS
 	}
-	return s.call(first.id, first.call)
+	s.captureLog()
+	s.limits = newLimits(s)
+	go s.read()        // ends with the process: nothing can interrupt a read of stdin
+	go s.heedSilence() // the same
+	go s.heedSignals()
+	return s.end(<-s.over)
 }
 
-// read takes the next call from the wire.
-func (s *server) read() inbox {
-	for {
-		f, err := s.wire.Next()
-		if err != nil {
-			return inbox{lost: err}
-		}
-		switch f.Type {
-		case channel.Call:
-			b, err := box.BoxFromSegments(f.Segments)
-			if err != nil {
-				return inbox{id: f.Stream, reply: &box.Reply{Refusal: box.RefusalOf(err, false)}}
+// read takes in what the caller sends until it is gone.
+func (s *server) read() {
+	err := s.mux.Run()
+	e := ending{cause: errCallerLost}
+	if err != nil {
+		e.code = exitProtocol
+		s.io.say(err)
+	}
+	s.finish(e)
+}
+
+// heedSilence ends the worker when the caller is silent: the read that waits for it would not notice.
+func (s *server) heedSilence() {
+	<-s.mux.Done()
+	if err := s.mux.Err(); errors.Is(err, channel.ErrSilent) {
+		s.finish(ending{cause: errCallerLost, code: exitProtocol})
+	}
+}
+
+func (s *server) heedSignals() {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	s.finish(ending{cause: fmt.Errorf("the worker got the signal %s", <-signals)})
+}
+
+// finish ends the worker. Only the first call counts.
+func (s *server) finish(e ending) {
+	select {
+	case s.over <- e:
+	default:
+	}
+}
+
+// end cancels what runs, gives it the grace, ends everything that was started, and says so.
+func (s *server) end(e ending) int {
+	tasks := s.close(e.cause)
+	grace := time.NewTimer(s.grace)
+	if e.now {
+		grace.Reset(0)
+	}
+	for _, t := range tasks {
+		t.cancel(e.cause)
+	}
+	expired := false
+	for _, t := range tasks {
+		if !expired {
+			select {
+			case <-t.done:
+			case <-grace.C:
+				expired = true
 			}
-			return inbox{id: f.Stream, call: b}
-		case channel.Cancel:
-			return inbox{lost: io.EOF}
 		}
+	}
+	if expired && e.reason == "" {
+		e.reason = s.stubborn()
+	}
+	endTree()
+	s.lastWords(e.reason)
+	return e.code
+}
+
+func (s *server) stubborn() string {
+	return fmt.Sprintf("the function did not return within %s after it was cancelled", s.grace)
+}
+
+// lastWords sends the rest of the output and the reason, as far as somebody listens.
+func (s *server) lastWords(reason string) {
+	said := make(chan struct{})
+	go func() { // ends with the process at the latest
+		defer close(said)
+		s.output.finish()
+		_ = s.wire.WriteFrame(wire.Close, wire.End, 0, []byte(reason))
+		_ = s.wire.Flush()
+	}()
+	select {
+	case <-said:
+	case <-time.After(lastWord):
 	}
 }
 
-// call runs the function that the box asks for.
-func (s *server) call(id uint32, b *box.Box) int {
+// close takes no more calls, starts none of those that wait, and returns those that run.
+func (s *server) close(why error) []*task {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closing, s.stopped = why, true
+	return s.executing()
+}
+
+// executing returns the tasks that run. It is called with s.mu held.
+func (s *server) executing() []*task {
+	var tasks []*task
+	for _, t := range s.tasks {
+		if t.started {
+			tasks = append(tasks, t)
+		}
+	}
+	return tasks
+}
+
+// owner is the task that runs, if there is just one, and the session otherwise.
+func (s *server) owner() *task {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.running == 1 {
+		for _, t := range s.tasks {
+			if t.started {
+				return t
+			}
+		}
+	}
+	return s.home
+}
+
+// Message takes in a call.
+func (s *server) Message(f wire.Frame) {
+	if f.Type != wire.Call {
+		return // the answer to a callback that nobody waits for any more: its call has ended
+	}
+	b, err := s.in.BoxFromLink(f.Segments)
+	if err != nil {
+		s.refuse(f.Stream, err)
+		return
+	}
 	entry, err := s.lookup(b.Func)
 	if err != nil {
-		return s.answer(id, &box.Reply{Refusal: box.RefusalOf(err, false)})
+		s.refuse(f.Stream, err)
+		return
 	}
-	ctx, cancel := context.WithCancelCause(context.Background())
-	defer cancel(nil)
-	end := s.watch(cancel)
-	out, err := capture(s.wire, id)
-	if err != nil {
-		return s.answer(id, &box.Reply{Refusal: &box.Refusal{Class: "packing", Func: b.Func, Why: "cannot capture output: " + err.Error()}})
+	t := newTask(s, f.Stream, entry, b)
+	if err := t.adopt(); err != nil {
+		t.drop()
+		s.refuse(f.Stream, err)
+		return
 	}
-	if err := s.wire.WriteFrame(channel.Started, 0, id); err != nil {
-		cancel(errCallerLost)
+	if err := s.admit(t); err != nil {
+		t.drop()
+		s.refuse(f.Stream, err)
 	}
-	done := make(chan *box.Reply, 1)
-	go func() { done <- box.Execute(ctx, entry, b) }()
-	select {
-	case r := <-done:
-		endTree()
-		out.finish()
-		return s.answer(id, r)
-	case <-end: // cancelled, and the grace is over
-		endTree()
-		out.finish()
-		s.stop()
-		return 0
-	}
+}
+
+// refuse answers a call that is not run. The goroutine that reads must not write.
+func (s *server) refuse(id uint32, err error) {
+	r := &box.Reply{Refusal: box.RefusalOf(err, false)}
+	go func() { // ends with the connection at the latest
+		s.answer(id, r)
+		if !s.preamble.Session {
+			s.finish(ending{})
+		}
+	}()
 }
 
 func (s *server) lookup(name string) (*registry.Entry, error) {
 	if err := registry.CheckName(name); err != nil {
 		return nil, &box.PackingError{Why: err.Error()}
 	}
-	allowed := s.names
-	if len(allowed) == 0 {
-		allowed = registry.Names()
-	}
 	e, ok := registry.Lookup(name)
 	if ok && permits(s.names, name) {
 		return e, nil
+	}
+	allowed := s.names
+	if len(allowed) == 0 {
+		allowed = registry.Names()
 	}
 	why := "no such function is registered on the far side"
 	if ok {
@@ -132,74 +258,63 @@ func (s *server) lookup(name string) (*registry.Entry, error) {
 	return nil, &box.PackingError{Func: name, Why: why}
 }
 
-// watch cancels the call when the caller says so, when it is gone, or on a signal. The channel that it returns is closed
-// when the grace that follows is over.
-func (s *server) watch(cancel context.CancelCauseFunc) <-chan struct{} {
-	end := make(chan struct{})
-	causes := make(chan error, 2)
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
-	go func() { // ends with the process: nothing can interrupt a read of stdin
-		for {
-			f, err := s.wire.Next()
-			if err != nil {
-				causes <- errCallerLost
-				return
-			}
-			if f.Type == channel.Cancel {
-				if string(f.Payload) == context.DeadlineExceeded.Error() {
-					causes <- errDeadline
-				} else {
-					causes <- errCancelled
-				}
-				return
-			}
+// Frame takes in what the caller says about calls and about the worker.
+func (s *server) Frame(f wire.Frame) {
+	switch f.Type {
+	case wire.Cancel:
+		s.mu.Lock()
+		t := s.tasks[f.Stream]
+		s.mu.Unlock()
+		if t != nil {
+			t.cancelledBy(string(f.Payload))
+		} else if !s.preamble.Session {
+			s.finish(ending{cause: errCancelled}) // before it was sent
 		}
-	}()
-	go func() { // ends with the process
-		select {
-		case err := <-causes:
-			if err != errDeadline { // the box brought the deadline along: the context ends by itself, and as it should
-				cancel(err)
-			}
-		case sig := <-signals:
-			cancel(fmt.Errorf("the worker got the signal %s", sig))
-		}
-		time.Sleep(s.grace)
-		close(end)
-		time.Sleep(lastWord)
-		endTree()
-		s.io.exit(exitUnavailable)
-	}()
-	return end
+	case wire.Close:
+		s.finish(ending{cause: errClosed})
+	case wire.Status:
+		s.report(f)
+	case wire.Signal:
+		s.signal(f)
+	}
 }
 
-// answer sends the reply. A reply that nobody takes is no failure of the worker.
-func (s *server) answer(id uint32, r *box.Reply) int {
-	segments, err := r.Segments()
+// Opened takes in nothing: a caller has no output.
+func (s *server) Opened(stream *channel.Stream, _ channel.Purpose, _ uint32) {
+	go func() { _ = stream.Close() }() // the goroutine that reads must not write
+}
+
+// answer sends a reply. A reply that nobody takes is no failure of the worker.
+func (s *server) answer(id uint32, r *box.Reply) {
+	segments, sent, err := s.segments(r)
 	if err == nil {
 		err = s.fits(segments)
 	}
 	if err != nil {
-		r = &box.Reply{Refusal: box.RefusalOf(err, true), Run: r.Run}
-		if segments, err = r.Segments(); err != nil {
+		r = &box.Reply{Refusal: box.RefusalOf(err, true), Run: r.Run, Dropped: r.Dropped}
+		if segments, sent, err = s.segments(r); err != nil {
 			s.io.say(err)
-			return exitOS
+			return
 		}
 	}
-	if err := s.wire.WriteMessage(channel.Reply, id, segments); err != nil {
-		return exitProtocol
+	if s.wire.WriteMessage(wire.Reply, id, segments) == nil && sent != nil {
+		sent()
 	}
-	// From here on, what comes is the transport's.
-	_ = s.wire.WriteFrame(channel.Close, channel.End, 0)
-	return 0
+}
+
+func (s *server) segments(r *box.Reply) (segs [][]byte, sent func(), err error) {
+	if s.preamble.Session {
+		return s.outs.ReplySegmentsFor(r)
+	}
+	segs, err = r.Segments()
+	return segs, nil, err
 }
 
 // fits reports a reply that the caller will not take.
 func (s *server) fits(segments [][]byte) error {
-	limit, size := s.maxReply, int64(0)
+	limit, size := s.preamble.MaxMessage, int64(0)
 	if limit <= 0 {
-		limit = channel.DefaultMessage
+		limit = wire.DefaultMessage
 	}
 	for _, seg := range segments {
 		size += int64(len(seg))
@@ -210,9 +325,10 @@ func (s *server) fits(segments [][]byte) error {
 	return nil
 }
 
-// stop says that the call was stopped without a reply.
-func (s *server) stop() {
-	reason := fmt.Sprintf("the function did not return within %s after it was cancelled", s.grace)
-	// The caller may be gone: then nobody needs to know.
-	_ = s.wire.WriteFrame(channel.Close, channel.End, 0, []byte(reason))
+type taskKey struct{}
+
+// taskOf is the call that a context belongs to; nil if it belongs to none.
+func taskOf(ctx context.Context) *task {
+	t, _ := ctx.Value(taskKey{}).(*task)
+	return t
 }

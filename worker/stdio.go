@@ -2,19 +2,40 @@ package worker
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/seed354a1416/deliveryboy/channel/wire"
 )
 
 // stdio is the worker's link to its caller: what the transport gave it as fds 0, 1 and 2, moved away before user code
 // can write to them.
 type stdio struct {
 	in, out, err *os.File
-	eightBit     bool // neither in nor out is a terminal: bytes arrive as they are
+	eightBit     bool         // neither in nor out is a terminal: bytes arrive as they are
+	socket       *wire.Socket // reads in, if it passes descriptors; nil if not
 	undo         []func()
+}
+
+// reader is where the caller's bytes come from.
+func (s *stdio) reader() io.Reader {
+	if s.socket != nil {
+		return s.socket
+	}
+	return s.in
+}
+
+// lane is the way back of a socket on stdin, for descriptors alone; nil if there is none.
+func (s *stdio) lane(wanted bool) *wire.Wire {
+	if s.socket == nil || !wanted {
+		return nil
+	}
+	return wire.NewBinary(strings.NewReader(""), s.in, wire.Options{})
 }
 
 // takeStdio moves fds 0, 1 and 2 away and leaves /dev/null in their place.
@@ -34,6 +55,9 @@ func takeStdio() (*stdio, error) {
 	// What the runtime prints when it crashes goes to fd 2, where the process itself should read it, and here too.
 	if err := debug.SetCrashOutput(s.err, debug.CrashOptions{}); err != nil {
 		return nil, fmt.Errorf("crash output: %w", err)
+	}
+	if sock, err := wire.NewSocket(s.in); err == nil {
+		s.socket = sock
 	}
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {

@@ -85,16 +85,28 @@ func descendants(pid int) []descendant {
 	return found
 }
 
-// parentOf reads a process's parent from its stat line: "pid (any text) state ppid …".
+// parentOf reads a process's parent.
 func parentOf(pid int) (int, bool) {
+	_, parent, ok := statOf(pid)
+	return parent, ok
+}
+
+// stopped reports whether a process is stopped, by a signal or by a debugger.
+func stopped(pid int) bool {
+	state, _, _ := statOf(pid)
+	return state == 'T' || state == 't'
+}
+
+// statOf reads a process's state and its parent from its stat line: "pid (any text) state ppid …".
+func statOf(pid int) (state byte, parent int, ok bool) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return 0, false
+		return 0, 0, false
 	}
 	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
 	if len(fields) < 2 {
-		return 0, false
+		return 0, 0, false
 	}
-	parent, err := strconv.Atoi(string(fields[1]))
-	return parent, err == nil
+	parent, err = strconv.Atoi(string(fields[1]))
+	return fields[0][0], parent, err == nil
 }

@@ -15,13 +15,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/seed354a1416/deliveryboy/channel"
+	"github.com/seed354a1416/deliveryboy/channel/wire"
 	"github.com/seed354a1416/deliveryboy/internal/build"
 	"github.com/seed354a1416/deliveryboy/registry"
 )
-
-// Verb is the first argument of a worker: "app __deliver" or "app __deliver name,name".
-const Verb = "__deliver"
 
 // Exit codes of a worker that could not do its work. They follow sysexits.h.
 const (
@@ -39,7 +36,7 @@ const (
 )
 
 // Asked reports whether a program's arguments ask it to be a worker.
-func Asked(argv []string) bool { return len(argv) >= 2 && argv[1] == Verb }
+func Asked(argv []string) bool { return len(argv) >= 2 && argv[1] == wire.Verb }
 
 // Main plays the worker and exits. argv is the program's own.
 func Main(argv []string) {
@@ -48,12 +45,20 @@ func Main(argv []string) {
 		fmt.Fprintf(os.Stderr, "deliveryboy worker: %v\n", err)
 		os.Exit(exitUsage)
 	}
+	guardian := underGuard()
 	link, err := takeStdio()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "deliveryboy worker: cannot take over its stdio: %v\n", err)
 		os.Exit(exitOS)
 	}
-	link.exit(run(link, names))
+	if guardian != nil {
+		go func() { // ends with the process: nothing privileged runs without its guardian
+			guardian.lost()
+			endTree()
+			link.exit(exitUnavailable)
+		}()
+	}
+	link.exit(run(link, guardian, names))
 }
 
 // narrowed reads the worker's argv, which has exactly two forms: a sudoers rule may name it to the letter.
@@ -62,7 +67,7 @@ func narrowed(argv []string) ([]string, error) {
 	case len(argv) == 2:
 		return nil, nil
 	case len(argv) != 3:
-		return nil, fmt.Errorf("%d arguments: %s takes at most a list of function names", len(argv)-1, Verb)
+		return nil, fmt.Errorf("%d arguments: %s takes at most a list of function names", len(argv)-1, wire.Verb)
 	}
 	names := strings.Split(argv[2], ",")
 	for _, name := range names {
@@ -74,14 +79,14 @@ func narrowed(argv []string) ([]string, error) {
 }
 
 // run goes through a worker's life and returns its exit code.
-func run(link *stdio, names []string) int {
+func run(link *stdio, guardian *ward, names []string) int {
 	isolate()
 	door, err := accept(link)
 	if err != nil {
 		link.say(err)
 		return exitProtocol
 	}
-	hello := introduce(door)
+	hello := introduce(door, link)
 	grace, err := settle(&door.Preamble)
 	if err != nil {
 		hello.Refusal, hello.Code = err.Error(), exitUnavailable
@@ -94,28 +99,29 @@ func run(link *stdio, names []string) int {
 		}
 		return hello.Code
 	}
-	wire, err := door.Admit(hello, link.eightBit)
-	if err != nil {
+	guardian.say(sayGrace, grace)
+	guardian.beats(door.Preamble.Heartbeat)
+	s := &server{io: link, names: names, grace: grace, preamble: &door.Preamble}
+	if s.wire, err = door.Admit(hello, link.eightBit); err != nil {
 		link.say(err)
 		return exitProtocol
 	}
-	s := &server{wire: wire, io: link, names: names, grace: grace, maxReply: door.Preamble.MaxMessage}
 	return s.serve()
 }
 
 // accept waits for the preamble, but not for ever: nobody may leave a root process waiting on a pipe.
-func accept(link *stdio) (*channel.Door, error) {
+func accept(link *stdio) (*wire.Door, error) {
 	timer := time.AfterFunc(preambleTimeout, func() {
 		link.say(fmt.Errorf("no preamble came within %s: a worker is started by deliveryboy, not by hand", preambleTimeout))
 		link.exit(exitProtocol)
 	})
 	defer timer.Stop()
-	door, err := channel.Accept(link.in, link.out, channel.Options{})
+	door, err := wire.Accept(link.reader(), link.out, wire.Options{Descriptors: link.socket})
 	if errors.Is(err, io.EOF) {
 		return nil, errors.New("stdin ended without a preamble: a worker is started by deliveryboy, not by hand")
 	}
 	if door != nil && err != nil {
-		refusal := &channel.Hello{Refusal: err.Error(), Code: exitProtocol}
+		refusal := &wire.Hello{Refusal: err.Error(), Code: exitProtocol}
 		if err := door.Refuse(refusal); err != nil {
 			return nil, err
 		}
@@ -124,13 +130,14 @@ func accept(link *stdio) (*channel.Door, error) {
 }
 
 // introduce says who is here. If the caller's registry is another, it gets the list of functions to see why.
-func introduce(door *channel.Door) *channel.Hello {
-	h := &channel.Hello{
+func introduce(door *wire.Door, link *stdio) *wire.Hello {
+	h := &wire.Hello{
 		Build: build.ID(), Registry: registry.Fingerprint(),
 		Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,
 		PID: os.Getpid(), UID: os.Getuid(), GID: os.Getgid(),
 	}
 	h.Host, _ = os.Hostname()
+	h.Descriptors = link.socket != nil && door.Preamble.Descriptors
 	if h.Registry != door.Preamble.Registry {
 		h.Functions = registry.Layouts()
 	}
@@ -140,12 +147,4 @@ func introduce(door *channel.Door) *channel.Hello {
 // permits reports whether a worker that is narrowed to names runs a function.
 func permits(names []string, name string) bool {
 	return len(names) == 0 || slices.Contains(names, name)
-}
-
-// Argv is the argv that makes program a worker, narrowed to names if there are any.
-func Argv(program string, names []string) []string {
-	if len(names) == 0 {
-		return []string{program, Verb}
-	}
-	return []string{program, Verb, strings.Join(names, ",")}
 }
