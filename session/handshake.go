@@ -1,0 +1,82 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed354a1416/deliveryboy/box"
+	"github.com/seed354a1416/deliveryboy/channel/wire"
+	"github.com/seed354a1416/deliveryboy/internal/build"
+	"github.com/seed354a1416/deliveryboy/registry"
+)
+
+// shakeHands brings the worker up to where it waits for a box. Nothing of a box has left when it fails, and the process
+// has ended. The error says what a *box.DeliveryError wraps.
+func (l *link) shakeHands(ctx context.Context) error {
+	patience := l.options.patience()
+	var late atomic.Bool
+	timer := time.AfterFunc(patience, func() { late.Store(true); l.process.interrupt() })
+	defer timer.Stop()
+	stop := context.AfterFunc(ctx, l.process.interrupt)
+	defer stop()
+	var err error
+	options := wire.Options{Limits: wire.Limits{Message: l.options.MaxReply}, Noise: &l.excess, Trace: l.trace}
+	preamble := l.options.preamble(l.warm, l.process.socket)
+	l.wire, l.hello, err = wire.Offer(l.process.stdout, l.process.stdin, preamble, options)
+	if err == nil {
+		err = l.compare()
+	}
+	if err == nil && stop() && timer.Stop() {
+		return nil
+	}
+	l.ending.gone = l.process.end(politely, 0)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case late.Load(), err == nil:
+		err = fmt.Errorf("no answer within %s", patience)
+	}
+	return l.handshakeError(err)
+}
+
+// compare makes sure that the far side is this program. Boxes are opened by the types of its registry.
+func (l *link) compare() error {
+	skew := &box.VersionSkewError{Local: build.ID(), Remote: l.hello.Build}
+	if l.hello.Registry != registry.Fingerprint() {
+		skew.Diff = registry.Differences(registry.Layouts(), l.hello.Functions)
+		if len(skew.Diff) == 0 {
+			skew.Diff = []string{"the registries differ"}
+		}
+		return skew
+	}
+	if skew.Local != skew.Remote && !l.options.AnyBuild {
+		skew.Diff = []string{fmt.Sprintf("this side runs the build %q, %s runs %q (%s, %s/%s)", skew.Local, l.hello.Host, skew.Remote, l.hello.Go, l.hello.OS, l.hello.Arch)}
+		return skew
+	}
+	return nil
+}
+
+// exitData is the code of a worker that refuses what it is told.
+const exitData = 65
+
+// handshakeError says why no worker answered: what it said itself, or what the transport's exit and stderr tell.
+func (l *link) handshakeError(err error) error {
+	var skew *box.VersionSkewError
+	var refused *wire.RefusedError
+	switch {
+	case errors.As(err, &skew):
+		return skew
+	case errors.As(err, &refused) && refused.Code == exitData:
+		return &box.PackingError{Why: "the worker refused: " + refused.Why}
+	case errors.As(err, &refused):
+		return l.transportError(errors.New("the worker refused: " + refused.Why))
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = errors.New("no worker answered")
+	}
+	return l.transportError(err)
+}

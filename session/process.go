@@ -1,0 +1,244 @@
+package session
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/seed354a1416/deliveryboy/channel/wire"
+	"github.com/seed354a1416/deliveryboy/transport"
+)
+
+// A process is a transport that runs, with our ends of its three streams.
+type process struct {
+	cmd     *exec.Cmd
+	stdin   *os.File // closing it is the signal that the caller is gone
+	stdout  *os.File
+	stderr  *os.File
+	socket  bool // stdin is one, so that descriptors can pass
+	mayKill bool // SIGKILL leaves nothing privileged behind
+
+	said   wire.Excess   // the end of stderr; read it after exited and drained
+	exited chan struct{} // closed when the transport is reaped
+	ended  *os.ProcessState
+	wait   sync.WaitGroup
+	once   sync.Once
+
+	mu    sync.Mutex // guards steps
+	steps []string   // what it took to end it
+}
+
+// afterlife is how long the streams of a transport that has ended may stay open: a process that it left behind may hold
+// them.
+const afterlife = 250 * time.Millisecond
+
+func start(via transport.Transport, argv []string) (*process, error) {
+	p := &process{exited: make(chan struct{}), mayKill: !transport.GainsPrivilege(via), socket: local(via)}
+	cmd := &exec.Cmd{Path: argv[0], Args: argv, Env: english(os.Environ()), SysProcAttr: attributes(via)}
+	if exe, err := os.Executable(); err == nil && argv[0] == exe && runtime.GOOS == "linux" {
+		cmd.Path = "/proc/self/exe" // still this build, if another one was installed meanwhile
+	}
+	theirs, err := p.open()
+	if err == nil {
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs[0], theirs[1], theirs[2]
+		err = cmd.Start()
+	}
+	closeAll(theirs[:])
+	if err != nil {
+		p.closeStreams()
+		return nil, err
+	}
+	p.cmd = cmd
+	p.wait.Add(2)
+	go p.listen()
+	go p.reap()
+	return p, nil
+}
+
+// open makes the three streams.
+func (p *process) open() (theirs [3]*os.File, err error) {
+	if p.socket {
+		theirs[0], p.stdin, err = socketpair()
+	} else if theirs[0], p.stdin, err = os.Pipe(); err == nil {
+		widen(p.stdin)
+	}
+	if err == nil {
+		if p.stdout, theirs[1], err = os.Pipe(); err == nil {
+			widen(p.stdout)
+			p.stderr, theirs[2], err = os.Pipe()
+		}
+	}
+	return theirs, err
+}
+
+// english makes sudo and ssh say in English what went wrong, which is what transport.Diagnose reads. All else of the
+// user's language stays.
+func english(env []string) []string {
+	out := make([]string, 0, len(env)+1)
+	for _, entry := range env {
+		switch name, value, _ := strings.Cut(entry, "="); name {
+		case "LC_MESSAGES", "LANGUAGE":
+		case "LC_ALL":
+			out = append(out, "LANG="+value)
+		default:
+			out = append(out, entry)
+		}
+	}
+	return append(out, "LC_MESSAGES=C")
+}
+
+// attributes keep the terminal's Ctrl-C away from the worker: the caller decides what it cancels. sudo looks for a ticket
+// under the terminal that it was given, and a prefix may do the like: these keep the terminal.
+func attributes(via transport.Transport) *syscall.SysProcAttr {
+	hops := transport.Hops(via)
+	if len(hops) > 0 {
+		switch hops[0].(type) {
+		case transport.Self, transport.Userns, transport.SSH:
+		default:
+			return &syscall.SysProcAttr{Setpgid: true}
+		}
+	}
+	return &syscall.SysProcAttr{Setsid: true}
+}
+
+func (p *process) listen() {
+	defer p.wait.Done()
+	buf := make([]byte, 8<<10)
+	for {
+		n, err := p.stderr.Read(buf)
+		_, _ = p.said.Write(buf[:n])
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (p *process) reap() {
+	defer p.wait.Done()
+	err := p.cmd.Wait()
+	var exit *exec.ExitError
+	if p.ended = p.cmd.ProcessState; errors.As(err, &exit) {
+		p.ended = exit.ProcessState
+	}
+	_ = p.stderr.SetReadDeadline(time.Now().Add(afterlife))
+	close(p.exited)
+}
+
+// release closes the lifeline: the worker sees that nobody waits for it.
+func (p *process) release() {
+	p.once.Do(func() {
+		if p.socket {
+			shutdown(p.stdin)
+		}
+		p.stdin.Close()
+	})
+}
+
+// interrupt makes all reads and writes of the streams return at once.
+func (p *process) interrupt() {
+	if p.socket {
+		shutdown(p.stdin)
+	} else {
+		_ = p.stdin.SetDeadline(time.Now())
+	}
+	_ = p.stdout.SetDeadline(time.Now())
+}
+
+// terminate asks the transport to end. It may be stopped, and a stopped process takes no signal but these.
+func (p *process) terminate() {
+	p.noted("sent SIGTERM to the transport")
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	_ = p.cmd.Process.Signal(syscall.SIGCONT)
+}
+
+// kill ends the transport if that leaves nothing privileged behind. Whoever kills sudo leaves a root process that only
+// root can end.
+func (p *process) kill() {
+	if p.mayKill {
+		p.noted("sent SIGKILL to the transport")
+		_ = p.cmd.Process.Kill()
+	}
+}
+
+func (p *process) noted(step string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !slices.Contains(p.steps, step) {
+		p.steps = append(p.steps, step)
+	}
+}
+
+func (p *process) took() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.steps)
+}
+
+// exitsWithin reports whether the transport ended in time.
+func (p *process) exitsWithin(d time.Duration) bool { return within(p.exited, d) }
+
+// within reports whether c was closed in time.
+func within(c <-chan struct{}, d time.Duration) bool {
+	select {
+	case <-c:
+		return true
+	default:
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-c:
+		return true
+	case <-t.C:
+		return false
+	}
+}
+
+// patience with a transport that was asked to end, step by step: it closes within a moment, or it is asked again.
+const (
+	nearby   = 150 * time.Millisecond // for a worker on this machine to say something
+	politely = 2 * time.Second        // after the lifeline was closed
+	firmly   = time.Second            // after SIGTERM
+	finally  = time.Second            // after SIGKILL
+)
+
+// end closes the lifeline and waits for the transport to end, asking ever more firmly: for first, and after SIGTERM for
+// the grace and more. It reports whether it ended; if not, a goroutine goes on waiting for it.
+func (p *process) end(first, grace time.Duration) bool {
+	p.release()
+	ended := p.exitsWithin(first)
+	if !ended {
+		p.terminate()
+		ended = p.exitsWithin(grace + firmly)
+	}
+	if !ended {
+		p.kill()
+		ended = p.exitsWithin(finally)
+	}
+	if ended {
+		p.wait.Wait()
+		p.closeStreams()
+		return true
+	}
+	go func() { // reap what would not die, whenever it does
+		p.wait.Wait()
+		p.closeStreams()
+	}()
+	return false
+}
+
+func (p *process) closeStreams() { closeAll([]*os.File{p.stdin, p.stdout, p.stderr}) }
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		if f != nil {
+			f.Close()
+		}
+	}
+}
