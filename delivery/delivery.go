@@ -15,24 +15,33 @@
 // A call is packed with its arguments into a box and goes through the transport, here sudo, to a copy of this same
 // program, which unpacks it, runs the function and sends back what came of it: results, output, error or panic.
 //
+// [Once] starts a worker for every call; [Open] starts one for many calls, a session:
+//
+//	web, err := delivery.Open(ctx, transport.Chain{transport.SSH{Host: "web1"}, transport.Sudo{}})
+//
 // # What travels
 //
-// Arguments and results travel by value, encoded with encoding/gob; package box lists what gob would change and what is
-// done about it. What cannot travel is refused when the function is registered.
+// Arguments and results travel by value, most of them encoded with encoding/gob; package box lists what gob would change
+// and what is done about it. What cannot travel is refused when the function is registered.
+//
+// Arguments of type io.Reader, io.Writer, <-chan T, chan<- T, func, *slog.Logger, fs.FS, *os.File and *channel.Channel[T],
+// and results of type io.ReadCloser, *os.File and *channel.Channel[T], stay where they are: the function gets a stand-in that
+// works while the call runs. Package channel lists what each of them does.
 //
 // # What a far function finds
 //
 // Its directory is "/", its umask 077, its PATH the system's, and its environment holds HOME, USER, LOGNAME, SHELL,
 // LANG, LC_*, TZ, TERM and nothing else of the caller; [Once] has fields for all of these. Its stdin is empty; what it
 // or its children write to stdout and stderr arrives at the caller's while it runs. It runs in a session of its own.
-// When it returns, or its caller is gone, the processes that it started and did not wait for are killed: nothing
-// privileged outlives its call.
+// When it returns, in a session when that ends, or when its caller is gone, the processes that it started and did not wait
+// for are killed: nothing privileged is left behind.
 package delivery
 
 import (
 	"os"
 
 	"github.com/seed354a1416/deliveryboy/box"
+	"github.com/seed354a1416/deliveryboy/channel/wire"
 	"github.com/seed354a1416/deliveryboy/registry"
 	"github.com/seed354a1416/deliveryboy/worker"
 )
@@ -58,5 +67,5 @@ func Wrap[F any](fn F, c box.Courier) F {
 // WorkerArgv is the argv of a worker before any transport: the program, the verb and, if names are given, the functions
 // that it is narrowed to. A sudoers rule may name it to the letter.
 func WorkerArgv(program string, names ...string) []string {
-	return worker.Argv(program, names)
+	return wire.Argv(program, names...)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/seed354a1416/deliveryboy/box"
 	"github.com/seed354a1416/deliveryboy/delivery"
 	"github.com/seed354a1416/deliveryboy/registry"
+	"github.com/seed354a1416/deliveryboy/session"
 	"github.com/seed354a1416/deliveryboy/transport"
 )
 
@@ -87,4 +88,56 @@ func ExampleWrap() {
 func ExampleWorkerArgv() {
 	fmt.Println(delivery.WorkerArgv("/opt/app", "chown", "restart"))
 	// Output: [/opt/app __deliver chown,restart]
+}
+
+func ExampleOpen() {
+	ctx := context.Background()
+	worker, err := delivery.Open(ctx, transport.Self{}) // transport.Sudo{} makes it root's
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer worker.Close()
+
+	first, _ := pid.On(worker)()
+	second, _ := pid.On(worker)()
+	fmt.Println("one worker for both calls:", first == second)
+	// Output: one worker for both calls: true
+}
+
+func ExampleOpen_pipeline() {
+	ctx := context.Background()
+	worker, err := delivery.Open(ctx, transport.Self{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer worker.Close()
+
+	p := worker.Pipeline() // all of it goes in one round trip
+	a := session.Queue(p, ctx, double, 21)
+	b := session.Queue(p, ctx, broken, "no space")
+	c := session.Queue(p, ctx, double, 4)
+	fmt.Println(p.Run(ctx))
+	n, _ := a.Result()
+	_, second := b.Result()
+	_, third := c.Result()
+	fmt.Println(n, second, third)
+	// Output:
+	// no space
+	// 42 no space no space
+}
+
+// An io.Reader stays here, and the function reads from it while it runs.
+func ExampleOpen_liveReader() {
+	ctx := context.Background()
+	worker, err := delivery.Open(ctx, transport.Self{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer worker.Close()
+
+	fmt.Println(countIn.On(worker)(ctx, strings.NewReader("bytes that stay here")))
+	// Output: 20 <nil>
 }

@@ -4,15 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
-	"path"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/seed354a1416/deliveryboy/box"
-	"github.com/seed354a1416/deliveryboy/channel"
 	"github.com/seed354a1416/deliveryboy/registry"
+	"github.com/seed354a1416/deliveryboy/session"
 	"github.com/seed354a1416/deliveryboy/transport"
 )
 
@@ -56,120 +53,35 @@ type Once struct {
 // OnceFor returns the courier that a spec describes: its transport, or a fresh copy of this process if it names none,
 // and its settings.
 func OnceFor(s transport.Spec) Once {
-	o := Once{Via: s.Via, Program: s.Binary, Dir: s.Dir, Env: s.Env, Nice: s.Nice}
+	o := Once{Via: s.Via, Program: s.Binary, Dir: s.Dir, Env: s.Env, Nice: s.Nice, Umask: umaskOf(s)}
 	if o.Via == nil {
 		o.Via = transport.Self{}
 	}
-	if mask, err := strconv.ParseInt(s.Umask, 8, 32); err == nil {
-		if o.Umask = int(mask); mask == 0 {
-			o.Umask = -1
-		}
-	}
 	return o
 }
-
-const (
-	defaultPatience = time.Minute
-	defaultGrace    = time.Second
-)
 
 // Deliver starts a worker, hands it the box, and returns its reply when the worker has ended.
 //
 // When ctx is done, the function's context ends too. If the function then does not return within the grace, the worker
 // ends itself and everything that it started; the error is a *box.DeliveryError around the context's, whose Fate says
-// what became of the function.
+// what became of the function. A reader among the results keeps the worker until it is closed or read to its end.
 func (o Once) Deliver(ctx context.Context, b *box.Box) (*box.Reply, error) {
 	if o.Via == nil {
 		return o.here(ctx, b)
 	}
-	if !registry.Sealed() {
-		return nil, o.failed(b, "start", &box.PackingError{Func: b.Func, Why: "delivery.Main was not called: make it the first line of main, or the copy of this program would run main instead of the function"})
-	}
-	if err := o.check(); err != nil {
-		return nil, o.failed(b, "pack", &box.PackingError{Func: b.Func, Why: "bad courier", Err: err})
-	}
-	worker, err := o.worker(b)
-	if err != nil {
-		return nil, o.failed(b, "pack", &box.PackingError{Func: b.Func, Why: "bad call", Err: err})
-	}
-	argv, err := transport.Build(o.Via, worker)
-	if err != nil {
-		return nil, o.failed(b, "start", &box.TransportError{Hop: o.Via.String(), Argv: worker, ExitCode: -1, Err: err})
-	}
-	p, err := start(o.Via, argv)
-	if err != nil {
-		return nil, o.failed(b, "start", &box.TransportError{Hop: o.Via.String(), Argv: argv, ExitCode: -1, Err: err})
-	}
-	c := &call{once: o, box: b, worker: worker, argv: argv, process: p, oom: watchOOM()}
-	return c.run(ctx)
+	return session.Once(ctx, o.options(), b)
 }
 
-// check refuses what no worker would accept, before one is started.
-func (o Once) check() error {
-	switch {
-	case o.Umask < -1 || o.Umask > 0o777:
-		return fmt.Errorf("field Umask %#o: it must be between 0 and 0777, or -1", o.Umask)
-	case o.Nice < -20 || o.Nice > 19:
-		return fmt.Errorf("field Nice %d: it must be between -20 and 19", o.Nice)
-	case o.Grace < 0 || o.Grace > time.Minute:
-		return fmt.Errorf("field Grace %s: it must be between 0 and 1m", o.Grace)
-	case o.Patience < 0:
-		return fmt.Errorf("field Patience %s: it must not be negative", o.Patience)
-	case o.MaxReply < 0:
-		return fmt.Errorf("field MaxReply %d: it must not be negative", o.MaxReply)
-	case o.Dir != "" && !path.IsAbs(o.Dir):
-		return fmt.Errorf("field Dir %q: an absolute path is needed", cut(o.Dir))
-	case o.Program != "" && !path.IsAbs(o.Program):
-		return fmt.Errorf("field Program %q: an absolute path is needed", cut(o.Program))
+func (o Once) options() session.Options {
+	return session.Options{
+		Via: o.Via, Program: o.Program, Only: o.Only, Dir: o.Dir, Env: o.Env, Umask: o.Umask, Nice: o.Nice, Grace: o.Grace,
+		Stdout: o.Stdout, Stderr: o.Stderr, KeepExcess: o.KeepExcess, Patience: o.Patience, MaxReply: o.MaxReply,
+		Text: o.Text, AnyBuild: o.AnyBuild, Repanic: o.Repanic,
 	}
-	return transport.CheckEnvironment(o.Env)
-}
-
-// worker is the worker's argv, before any transport.
-func (o Once) worker(b *box.Box) ([]string, error) {
-	program := o.Program
-	if program == "" {
-		var err error
-		if program, err = os.Executable(); err != nil {
-			return nil, err
-		}
-	}
-	names := o.Only
-	if len(names) == 0 {
-		names = []string{b.Func}
-	}
-	for _, name := range names {
-		if err := registry.CheckName(name); err != nil {
-			return nil, err
-		}
-	}
-	return WorkerArgv(program, names...), nil
-}
-
-// preamble is what the worker is told before anything else.
-func (o Once) preamble() *channel.Preamble {
-	p := &channel.Preamble{
-		Build: buildID(), Registry: registry.Fingerprint(),
-		Dir: o.Dir, Nice: o.Nice, Env: o.Env, Grace: o.Grace, MaxMessage: o.MaxReply,
-	}
-	switch {
-	case o.Umask > 0:
-		p.Umask = &o.Umask
-	case o.Umask == -1:
-		p.Umask = new(int)
-	}
-	if o.Text {
-		p.Mode = channel.Text
-	}
-	return p
 }
 
 func (o Once) failed(b *box.Box, op string, err error) error {
-	e := box.DeliveryError{Op: op, Func: b.Func, Err: err}
-	if o.Via != nil {
-		e.Via = o.Via.String()
-	}
-	return box.NewDeliveryError(e)
+	return box.NewDeliveryError(box.DeliveryError{Op: op, Func: b.Func, Err: err})
 }
 
 // here runs the function in this process.
@@ -183,7 +95,12 @@ func (o Once) here(ctx context.Context, b *box.Box) (*box.Reply, error) {
 	}
 	mine := *b
 	mine.Args = b.Args.Clone()
+	channels, err := throughLoop(ctx, entry, &mine)
+	if err != nil {
+		return nil, o.failed(b, "pack", err)
+	}
 	r := box.Execute(ctx, entry, &mine)
+	channels.close(ctx)
 	r.Results = r.Results.Clone()
 	r.Origin, r.Repanic = box.Origin{Func: b.Func}, o.Repanic
 	return r, nil

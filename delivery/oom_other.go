@@ -1,9 +1,0 @@
-//go:build !linux
-
-package delivery
-
-// An oomWatch knows nothing here: these systems do not say whom they killed for lack of memory.
-type oomWatch struct{}
-
-func watchOOM() oomWatch        { return oomWatch{} }
-func (oomWatch) happened() bool { return false }
