@@ -19,7 +19,8 @@ func TestMain(m *testing.M) {
 	playFloor(os.Args[1:])
 	delivery.Main()
 	st = stage.Enter(stage.Options{Keep: []string{cpusVar}})
-	bulkSize = 2 << 20
+	bulkSize, streamSize = 2<<20, 4<<20
+	warmCalls, manyCalls, growCalls = 10, 64, 16
 	os.Exit(m.Run())
 }
 

@@ -25,8 +25,8 @@ func coldRow() row {
 func sudoRow() row {
 	return row{
 		id: "R2", name: "cold call, sudo", unit: milliseconds, rounds: 200, needs: []string{stage.Sudo},
-		// 1.35 with a guardian between sudo and the worker; there is none yet.
-		set: func(*stage.Stage) (*race, error) { return coldCall(transport.Sudo{}, goal{AtMost: 1.15}) },
+		// With a guardian between sudo and the worker: one more start of this program.
+		set: func(*stage.Stage) (*race, error) { return coldCall(transport.Sudo{}, goal{AtMost: 1.35}) },
 	}
 }
 

@@ -26,10 +26,11 @@ var parts = map[string]func(n int) error{
 		_, err := io.CopyBuffer(onlyWriter{os.Stdout}, onlyReader{os.Stdin}, make([]byte, pipeful))
 		return err
 	},
-	sink:   func(int) error { _, err := drain(os.Stdin); return err },
-	source: func(n int) error { return pour(os.Stdout, n) },
-	hold:   func(n int) error { _, err := io.ReadFull(os.Stdin, make([]byte, n)); return err },
-	yield:  func(n int) error { _, err := os.Stdout.Write(stamped(n)); return err },
+	sink:      func(int) error { _, err := drain(os.Stdin); return err },
+	source:    func(n int) error { return pour(os.Stdout, n) },
+	hold:      func(n int) error { _, err := io.ReadFull(os.Stdin, make([]byte, n)); return err },
+	rpcServer: nil, // see serveRPC: its argument is a path
+	yield:     func(n int) error { _, err := os.Stdout.Write(stamped(n)); return err },
 }
 
 // pipeful is what a pipe holds: nothing larger moves at once.
@@ -45,7 +46,9 @@ func playFloor(args []string) {
 		return
 	}
 	n, err := 0, error(nil)
-	if len(args) > 1 {
+	if args[0] == rpcServer && len(args) > 1 {
+		part = func(int) error { return serveRPC(args[1]) }
+	} else if len(args) > 1 {
 		n, err = strconv.Atoi(args[1])
 	}
 	if err == nil {
@@ -97,8 +100,9 @@ func pour(w io.Writer, n int) error {
 type floor struct {
 	argv []string
 	give []byte
-	want int  // bytes that come
-	keep bool // into memory of their own
+	from io.Reader // given after give; may be nil
+	want int       // bytes that come
+	keep bool      // into memory of their own
 }
 
 // floorVia is the floor behind a transport: what it starts differs from a worker by its arguments alone.
@@ -126,11 +130,14 @@ func (f floor) run() error {
 		return err
 	}
 	sent := make(chan error, 1)
-	if len(f.give) == 0 {
+	if len(f.give) == 0 && f.from == nil {
 		sent <- stdin.Close()
 	} else {
 		go func() {
 			_, err := stdin.Write(f.give)
+			if f.from != nil && err == nil {
+				_, err = io.CopyBuffer(onlyWriter{stdin}, onlyReader{f.from}, make([]byte, pipeful))
+			}
 			stdin.Close()
 			sent <- err
 		}()

@@ -32,14 +32,18 @@ import (
 func rows() []row {
 	list := []row{coldRow(), sudoRow()}
 	list = append(list, sshRows()...)
+	list = append(list, warmRows()...)
 	list = append(list, bulkRows()...)
-	return append(list, growthRows()...)
+	list = append(list, streamRows()...)
+	list = append(list, sessionRows()...)
+	list = append(list, growthRows()...)
+	return append(list, warmGrowthRows()...)
 }
 
 func main() {
 	playFloor(os.Args[1:])
 	delivery.Main()
-	rounds := flag.Int("n", 0, "rounds of each row; 0: as many as each row needs, less than two minutes in all")
+	rounds := flag.Int("n", 0, "rounds of each row; 0: as many as each row needs, some minutes in all")
 	only := flag.String("run", "", "only the rows that match this `regexp`, such as 'R[23]'")
 	asJSON := flag.Bool("json", false, "print JSON instead of a table")
 	flag.Parse()
@@ -48,8 +52,9 @@ func main() {
 		flag.Usage()
 		os.Exit(2)
 	}
+	findPeers()
 	cpu := pinAll() // before the stage, so that its sshd is pinned too
-	st := stage.Enter(stage.Options{Keep: []string{cpusVar}})
+	st := stage.Enter(stage.Options{Keep: []string{cpusVar, peersVar}})
 	r := newReport(cpu)
 	for _, row := range rows() {
 		if pattern.MatchString(row.id + " " + row.name) {

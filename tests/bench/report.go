@@ -55,7 +55,7 @@ func (s *summary) text(format string) string {
 
 // format shows three digits or more of the values that the unit has here.
 func (u unit) format() string {
-	if u == milliseconds {
+	if u == milliseconds || u == microseconds {
 		return "%.2f"
 	}
 	return "%.0f"

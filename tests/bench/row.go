@@ -41,8 +41,11 @@ type unit string
 
 // The units in use.
 const (
-	milliseconds unit = "ms"    // less is better
-	mebibytes    unit = "MiB/s" // more is better
+	milliseconds unit = "ms"      // less is better
+	microseconds unit = "µs"      // less is better
+	kibibytes    unit = "KiB"     // less is better
+	mebibytes    unit = "MiB/s"   // more is better
+	perSecond    unit = "calls/s" // more is better
 )
 
 // took is the sample of how long f takes.

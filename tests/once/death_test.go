@@ -30,36 +30,9 @@ func rounds() int {
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// survivors are the processes below a worker's verb, or that a function left, which are still there.
-func survivors(t *testing.T) []string {
-	t.Helper()
-	processes, err := st.Root.Processes()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var found []string
-	for _, p := range processes {
-		argv := strings.Join(p.Argv, " ")
-		if p.State != "Z" && (strings.Contains(argv, "__deliver") && strings.HasPrefix(p.Argv[0], st.Binary) || strings.HasPrefix(argv, "sleep 1000")) {
-			found = append(found, fmt.Sprintf("%d (uid %d, %s) %s", p.PID, p.UID, p.State, argv))
-		}
-	}
-	return found
-}
-
 func noSurvivors(t *testing.T, after string) {
 	t.Helper()
-	var left []string
-	for deadline := time.Now().Add(2 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-		if left = survivors(t); len(left) == 0 {
-			return
-		}
-	}
-	all, _ := st.Root.Processes()
-	for _, p := range all {
-		t.Logf("%d of %d (uid %d, %s) %q", p.PID, p.PPID, p.UID, p.State, p.Argv)
-	}
-	t.Fatalf("%s: still there after 2 s:\n%s", after, strings.Join(left, "\n"))
+	st.WaitForSurvivors(t, 0, 2*time.Second, after)
 }
 
 // deathTargets are the ways that matter for death; each starts and ends differently.
@@ -197,17 +170,11 @@ func TestKillingTheCallerEndsTheWorker(t *testing.T) {
 // transportOf finds the transport's own process: the child of this one that is not the shared ssh connection.
 func transportOf(t *testing.T, name string) int {
 	t.Helper()
-	processes, err := st.Root.Processes()
-	if err != nil {
-		t.Fatal(err)
+	found, err := st.Children(os.Getpid(), name)
+	if err != nil || len(found) == 0 {
+		t.Fatalf("no %s runs, %v", name, err)
 	}
-	for _, p := range processes {
-		if p.PPID == os.Getpid() && p.State != "Z" && len(p.Argv) > 0 && filepath.Base(p.Argv[0]) == name {
-			return p.PID
-		}
-	}
-	t.Fatalf("no %s runs: %v", name, processes)
-	return 0
+	return found[0].PID
 }
 
 func TestKillingTheTransportEndsTheWorker(t *testing.T) {

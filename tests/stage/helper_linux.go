@@ -91,6 +91,8 @@ func (f *first) obeyCall(q request, a *reply) (err error) {
 	case "sshd":
 		a.PID, err = f.restartSSHD(q.Text)
 		return err
+	case "network":
+		return f.network(q.Text)
 	case "read", "link", "list":
 		return readProc(q, a)
 	}

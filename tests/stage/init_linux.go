@@ -20,6 +20,7 @@ type first struct {
 	stage   *Stage
 	reaper  *reaper
 	sshd    *sshd
+	far     *sshd // in the network, when there is one
 	outputs []output
 	workdir string // of the inner process
 }
@@ -116,6 +117,7 @@ func (f *first) build() (args []string, err error) {
 		{"sudo", f.setUpSudo},
 		{"password", f.setPassword},
 		{"ssh", f.setUpSSH},
+		{"network", f.checkNetwork},
 		{"root helper", f.serveRoot},
 		{"description", f.describe},
 	}

@@ -20,7 +20,7 @@ func TestInside(t *testing.T) {
 	}
 	for name, test := range map[string]func(*testing.T){
 		"complete": isComplete, "identity": hasIdentity, "sudo": canSudo, "password": canUsePassword, "ssh": canSSH, "privacy": isPrivate,
-		"root helper": rootHelper, "sudoers": setsSudoers, "sshd": restartsSSHD, "same stage": childHasStage,
+		"root helper": rootHelper, "sudoers": setsSudoers, "sshd": restartsSSHD, "same stage": childHasStage, "network": cutsNetwork,
 	} {
 		t.Run(name, test)
 	}
@@ -257,4 +257,18 @@ func hold() error {
 		time.Sleep(5 * time.Millisecond)
 	}
 	return errors.New("the processes did not start")
+}
+
+// cutsNetwork goes through the router, and not when it is cut.
+func cutsNetwork(t *testing.T) {
+	st.NeedNetwork(t)
+	n := st.Root.Network(t)
+	ssh := n.Argv([]string{"PATH=" + securePath, "HOME=" + st.Home}, "ssh", "-F", n.SSHConfig, "-o", "ConnectTimeout=1", n.Host, "id", "-un")
+	wantRun(t, st.User, ssh...)
+	must(t, n.Cut())
+	if out, err := run(t, ssh...); err == nil {
+		t.Errorf("the network is cut, and ssh says %q", out)
+	}
+	must(t, n.Join())
+	wantRun(t, st.User, ssh...)
 }

@@ -65,8 +65,8 @@ func TestStage(t *testing.T) {
 			out, err := cmd.CombinedOutput()
 			t.Logf("inside:\n%s", out)
 			must(t, err)
-			if n := bytes.Count(out, []byte("--- PASS: TestInside/")); n != 12 {
-				t.Errorf("%d tests passed inside, want 12", n)
+			if n := bytes.Count(out, []byte("--- PASS: TestInside/")); n != 13 {
+				t.Errorf("%d tests passed inside, want 13", n)
 			}
 			if r := reportIn(t, string(out)); !r.EtcSame || r.EtcBefore != r.EtcAfter || r.EtcBefore == "" || r.Err != nil || r.ExitCode != 0 {
 				t.Errorf("report %+v", r)

@@ -19,7 +19,7 @@
 //
 // # Limits
 //
-// The network is the machine's own. Control groups, /var and /usr are the machine's own too, for root inside. A
+// The network is the machine's own, but for [Root.Network], which is cut off from it. Control groups, /var and /usr are the machine's own too, for root inside. A
 // machine's log daemon, login daemon and message bus are out of reach inside, on purpose.
 package stage
 
@@ -40,9 +40,10 @@ const (
 	PasswordSet = "password" // User has a password that PAM accepts
 	RootHelper  = "root"     // Stage.Root works
 	Userns      = "userns"   // an unprivileged process may create a user namespace
+	Networks    = "network"  // Root.Network works
 )
 
-var features = []string{Private, Sudo, SSH, SecondUser, PasswordSet, RootHelper, Userns}
+var features = []string{Private, Sudo, SSH, SecondUser, PasswordSet, RootHelper, Userns, Networks}
 
 // The environment variables that tell a process its part.
 const (
