@@ -25,9 +25,9 @@ build: ## the static command, in bin/
 test: prepare ## vet and test with -race; vet and build for the other systems
 	$(GO) vet ./...
 	@if command -v "$$($(GO) env CC)" >/dev/null; then \
-		echo '$(GO) test -race ./...'; CGO_ENABLED=1 $(GO) test -race -timeout 5m ./...; \
+		echo '$(GO) test -race ./...'; CGO_ENABLED=1 $(GO) test -race -timeout 15m ./...; \
 	else \
-		echo 'NOT TESTED with -race: there is no C compiler (apt-get install gcc libc6-dev)'; $(GO) test -timeout 5m ./...; \
+		echo 'NOT TESTED with -race: there is no C compiler (apt-get install gcc libc6-dev)'; $(GO) test -timeout 15m ./...; \
 	fi
 	@for system in $(SYSTEMS); do \
 		echo "for $$system: vet and build"; \
@@ -38,11 +38,13 @@ test: prepare ## vet and test with -race; vet and build for the other systems
 lint: bin/golangci-lint ## gofmt, vet, golangci-lint (staticcheck included)
 	@test -z "$$(gofmt -l .)" || { echo 'not formatted, run gofmt -w:'; gofmt -l .; exit 1; }
 	$(GO) vet ./...
+	cd tests/bench/peers && $(GO) vet .
 	bin/golangci-lint run
 
 .PHONY: bench
 bench: prepare ## what a call costs, measured here
 	$(STATIC) -ldflags='-s -w' -o bin/bench ./tests/bench
+	@cd tests/bench/peers && $(STATIC) -ldflags='-s -w' -o ../../../bin/bench-peers . || echo 'without the peers: their modules cannot be had here'
 	bin/bench
 
 .PHONY: fuzz
