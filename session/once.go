@@ -49,7 +49,13 @@ func Once(ctx context.Context, o Options, b *box.Box) (*box.Reply, error) {
 func (l *link) end() {
 	l.finish(l.options.grace() + politely)
 	l.join()
-	if l.options.KeepExcess && l.ending.gone && len(l.process.said.Kept) > 0 {
+	if !l.options.KeepExcess {
+		return
+	}
+	if len(l.excess.suffix.Kept) > 0 {
+		_, _ = l.excess.live.Write(l.excess.suffix.Kept)
+	}
+	if l.ending.gone && len(l.process.said.Kept) > 0 {
 		_, _ = l.output.err.Write(l.process.said.Kept)
 	}
 }

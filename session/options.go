@@ -46,8 +46,8 @@ type Options struct {
 	// says where they are from. Nil: the handler of slog.Default.
 	Log slog.Handler
 
-	// KeepExcess also writes what the transport prints, such as a banner: on Stdout as it comes, and on Stderr at the end.
-	// By default it is dropped; the errors have it in any case.
+	// KeepExcess also writes what the transport prints: a banner on Stdout as it comes, and at the end up to 64 KiB of what
+	// came after the reply of [Once], and of stderr. By default it is dropped; the errors have it in any case.
 	KeepExcess bool
 
 	Patience time.Duration // how long the far side may take to answer the handshake; 0: 1 minute

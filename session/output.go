@@ -161,15 +161,15 @@ func (c *callOutput) copy(s *channel.Stream, to *sink, limit int64) {
 // excess takes in what the transport prints on stdout around the protocol.
 type excess struct {
 	prefix, suffix wire.Excess
-	after          bool      // the reply was there
-	live           io.Writer // gets it as it comes
+	after          bool      // the reply was there; the call's output may still be on its way to the caller
+	live           io.Writer // gets the prefix as it comes, and the suffix at the end
 }
 
 func (e *excess) Write(p []byte) (int, error) {
-	_, _ = e.live.Write(p)
 	if e.after {
 		return e.suffix.Write(p)
 	}
+	_, _ = e.live.Write(p)
 	return e.prefix.Write(p)
 }
 

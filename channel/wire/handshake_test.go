@@ -96,7 +96,7 @@ func TestFields(t *testing.T) {
 		{"version \"1\"\nversion \"1\"\n", `2 values for "version"`},
 		{"version \"1\"\npid \"-1\"\n", `pid "-1": not a number from 0`},
 		{"version \"1\"\ncode \"256\"\n", `code "256": not a number from 0 to 255`},
-		{"version \"1\"\ngroup \"0\"\ngroup \"-1\"\n", `group "-1": not a number from 0 to 4294967295`},
+		{"version \"1\"\ndescriptors \"2\"\n", `descriptors "2": not a number from 0 to 1`},
 		{"version \"1\"\nmode \"morse\"\n", `mode "morse": neither "text" nor "binary"`},
 		{"version \"1\"\nbuild \"" + strings.Repeat("a", 200) + "\nb\"\n", strings.Repeat("a", 60)},
 	} {
