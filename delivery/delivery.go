@@ -42,6 +42,7 @@ import (
 
 	"github.com/seed354a1416/deliveryboy/box"
 	"github.com/seed354a1416/deliveryboy/channel/wire"
+	"github.com/seed354a1416/deliveryboy/internal/detached"
 	"github.com/seed354a1416/deliveryboy/registry"
 	"github.com/seed354a1416/deliveryboy/worker"
 )
@@ -50,8 +51,11 @@ import (
 // serves and exits; otherwise it returns at once. Functions cannot be registered after it.
 func Main() {
 	registry.Seal()
-	if worker.Asked(os.Args) {
+	switch {
+	case worker.Asked(os.Args):
 		worker.Main(os.Args)
+	case detached.Asked(os.Args):
+		detached.Main(os.Args)
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/seed354a1416/deliveryboy/internal/detached"
 )
 
 // The guardian is the parent of a worker behind a transport that gains privilege: what sudo starts is the guardian, and
@@ -29,9 +31,13 @@ func init() {
 }
 
 // needsGuardian reports whether a process has more rights than whoever started it, as far as that can be told: it is
-// root, or came through sudo or doas, and its parent is not this same program under the same user. Without pidfds
-// nothing is certain enough to be killed.
+// root, or came through sudo or doas, and its parent is not this same program under the same user. A detached parent
+// gets a guardian in any case, since nobody would be there to clean up after the two. Without pidfds nothing is certain
+// enough to be killed.
 func needsGuardian(pid, parent int) bool {
+	if detached.Is(parent) {
+		return hasPidfds(pid)
+	}
 	if os.Geteuid() != 0 && os.Getenv("SUDO_UID") == "" && os.Getenv("DOAS_USER") == "" {
 		return false
 	}

@@ -9,19 +9,25 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/seed354a1416/deliveryboy/internal/detached"
 )
 
 // treeTimeout bounds how long endTree hunts for a tree that grows as fast as it is cut.
 const treeTimeout = 2 * time.Second
 
 // endTree kills every process that this one started, whatever session it hides in, and returns when none is left: as a
-// subreaper, this process is the parent of all whose own parent is gone. Nothing privileged outlives its call.
+// subreaper, this process is the parent of all whose own parent is gone. Nothing privileged outlives its call, but for
+// detached copies of this program, and what they started: they are there to stay.
 func endTree() {
 	for deadline := time.Now().Add(treeTimeout); hasChildren() && time.Now().Before(deadline); {
-		for _, p := range descendants(os.Getpid()) {
+		found := descendants(os.Getpid())
+		for _, p := range found {
 			p.kill()
 		}
-		reap()
+		if reap(); len(found) == 0 {
+			return
+		}
 	}
 }
 
@@ -61,7 +67,7 @@ func (d descendant) kill() {
 	}
 }
 
-// descendants lists the processes below pid, parents first.
+// descendants lists the processes below pid, parents first, without detached ones and what is below them.
 func descendants(pid int) []descendant {
 	children := map[int][]descendant{}
 	dir, err := os.Open("/proc")
@@ -79,8 +85,10 @@ func descendants(pid int) []descendant {
 	}
 	var found []descendant
 	for queue := children[pid]; len(queue) > 0; queue = queue[1:] {
-		found = append(found, queue[0])
-		queue = append(queue, children[queue[0].pid]...)
+		if !detached.Is(queue[0].pid) {
+			found = append(found, queue[0])
+			queue = append(queue, children[queue[0].pid]...)
+		}
 	}
 	return found
 }
