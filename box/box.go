@@ -25,6 +25,7 @@ type Box struct {
 	After   uint32            // on a link: the call that has to end well before this one runs; 0 for none
 	Live    []Live            // arguments that stay with the caller; they do not travel, but as Streams
 	Streams []LiveRef         // on a link: where live arguments are
+	Starts  string            // a function that this one has run, later: who narrows a worker admits it too; it does not travel
 }
 
 // A Live value stays where it is while a call runs, and is bridged: an io.Reader, a channel, a callback.

@@ -19,6 +19,9 @@ func Once(ctx context.Context, o Options, b *box.Box) (*box.Reply, error) {
 	names := o.Only
 	if len(names) == 0 {
 		names = []string{b.Func}
+		if b.Starts != "" {
+			names = append(names, b.Starts)
+		}
 	}
 	l, err := connect(ctx, &o, names, false, b.Func)
 	if err != nil {

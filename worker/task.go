@@ -48,6 +48,9 @@ func newTask(s *server, id uint32, e *registry.Entry, b *box.Box) *task {
 	}
 	t.ctx, t.cancel = context.WithCancelCause(context.WithValue(context.Background(), taskKey{}, t))
 	t.ctx = box.WithOutput(t.ctx, callWriter{t, channel.ForStdout}, callWriter{t, channel.ForStderr})
+	if len(s.names) > 0 {
+		t.ctx = box.WithPermits(t.ctx, s.names)
+	}
 	return t
 }
 
