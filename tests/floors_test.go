@@ -32,7 +32,7 @@ var floors = map[string]int{
 	"box/couriertest": 4,
 	// The cellar: what several floors share; it imports nothing of the house.
 	"internal/armour": -1, "internal/build": -1, "internal/spelling": -1, "internal/gobguard": -1,
-	"internal/detached": -1,
+	"internal/detached": -1, "internal/proctree": -1,
 }
 
 const (
@@ -54,6 +54,7 @@ var modules = map[string]struct {
 	"google.golang.org/grpc":          {owner: "plugin"},
 	"google.golang.org/protobuf":      {owner: "plugin"},
 	"github.com/nats-io":              {owner: "cluster"},
+	"github.com/oklog/ulid":           {owner: "job"},
 	"github.com/spf13/cobra":          {owner: "cmd"},
 	"github.com/spf13/pflag":          {owner: "cmd"},
 	"github.com/google/go-cmp":        {test: true},

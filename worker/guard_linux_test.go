@@ -24,6 +24,7 @@ import (
 	"github.com/seed354a1416/deliveryboy/box"
 	"github.com/seed354a1416/deliveryboy/channel"
 	"github.com/seed354a1416/deliveryboy/channel/wire"
+	"github.com/seed354a1416/deliveryboy/internal/proctree"
 	"github.com/seed354a1416/deliveryboy/registry"
 )
 
@@ -213,11 +214,11 @@ func (f *far) result(name string) []reflect.Value {
 // guardian is the pid of the worker's parent; it fails if that is the shell.
 func (f *far) guardian() int {
 	f.t.Helper()
-	parent, ok := parentOf(f.hello.PID)
-	if !ok || parent == f.cmd.Process.Pid {
-		f.t.Fatalf("worker %d has the parent %d, which is no guardian", f.hello.PID, parent)
+	st, ok := proctree.StatOf(f.hello.PID)
+	if !ok || st.Parent == f.cmd.Process.Pid {
+		f.t.Fatalf("worker %d has the parent %d, which is no guardian", f.hello.PID, st.Parent)
 	}
-	return parent
+	return st.Parent
 }
 
 // survivors are the processes of the call which are still there.
@@ -226,9 +227,9 @@ func (f *far) survivors(pids ...int) (found []string) {
 	for _, name := range names {
 		argv, _ := os.ReadFile(name + "/cmdline")
 		pid, _ := strconv.Atoi(filepath.Base(name))
-		state, _, ok := statOf(pid)
-		if ok && state != 'Z' && (slices.Contains(pids, pid) || bytes.Contains(argv, []byte(f.mark))) {
-			found = append(found, fmt.Sprintf("%d %c %q", pid, state, argv))
+		st, ok := proctree.StatOf(pid)
+		if ok && st.State != 'Z' && (slices.Contains(pids, pid) || bytes.Contains(argv, []byte(f.mark))) {
+			found = append(found, fmt.Sprintf("%d %c %q", pid, st.State, argv))
 		}
 	}
 	return found
