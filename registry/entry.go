@@ -91,6 +91,9 @@ func (e *Entry) Where() string { return e.where }
 // Signature is the function's type in Go syntax.
 func (e *Entry) Signature() string { return e.typ.String() }
 
+// Results are the types of the function's results, without a trailing error.
+func (e *Entry) Results() []reflect.Type { return e.outTypes() }
+
 // Idempotent reports whether a call may be repeated when nobody knows how far it came.
 func (e *Entry) Idempotent() bool { return e.rules.Idempotent }
 
@@ -100,6 +103,18 @@ func (e *Entry) LiveArg(slot int) reflect.Type { return e.args.liveType(slot) }
 
 // LiveResult is the type of a result that stays on the far side; nil if it travels by value, or is not there.
 func (e *Entry) LiveResult(slot int) reflect.Type { return e.results.liveType(slot) }
+
+// Live names the first argument or result that stays where it is, such as "arg 1, io.Reader"; "" if all travel by value.
+func (e *Entry) Live() string {
+	for _, t := range []*travelers{&e.args, &e.results} {
+		for i, live := range t.live {
+			if live {
+				return fmt.Sprintf("%s %d, %s", t.what, i, t.types[i])
+			}
+		}
+	}
+	return ""
+}
 
 // OpenFile names the first argument or result that is an open file, such as "result 0", because those pass only between
 // processes of one machine; "" if there is none.

@@ -1,0 +1,123 @@
+package job
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/seed354a1416/deliveryboy/box"
+	"github.com/seed354a1416/deliveryboy/job/spool"
+	"github.com/seed354a1416/deliveryboy/job/store"
+	"github.com/seed354a1416/deliveryboy/registry"
+)
+
+// The functions that run on the target. They are ordinary registered functions, so that jobs work over every courier; all
+// but start may be repeated, and start too, because it is told the identifier.
+var (
+	startThere   = registered("start", startHere, "starts a job")
+	statusThere  = registered("status", statusHere, "says how far a job is")
+	waitThere    = registered("wait", waitHere, "waits for the end of a job")
+	followThere  = registered("follow", followHere, "passes on what a job prints")
+	orderThere   = registered("order", orderHere, "gives an order to the keeper of a job")
+	listThere    = registered("list", listHere, "lists the jobs of the user")
+	freeThere    = registered("free", freeHere, "takes a job away")
+	collectThere = registered("collect", collectHere, "takes old jobs away")
+)
+
+func registered[F any](name string, fn F, doc string) registry.Func[F] {
+	return registry.Register("deliveryboy.job."+name, fn, registry.Rules{Doc: doc, Idempotent: true})
+}
+
+// An order is what travels to start a job.
+type order struct {
+	Record store.Record
+	Call   [][]byte // the box, as segments
+}
+
+// A receipt is what comes back when the job is there.
+type receipt struct {
+	PID     int  // of the keeper; 0 if the job waits in a queue
+	Existed bool // there was a job of this identifier already
+}
+
+// An ended is what comes back of a job that has ended, or is lost.
+type ended struct {
+	Info  Info
+	Reply [][]byte // segments, if the function gave one
+	Fault []byte   // else why not
+}
+
+// An answer is what a keeper says to an order.
+type answer struct {
+	Stats Stats
+	Dump  string
+}
+
+// check refuses an order that nobody could carry out.
+func (o *order) check(ctx context.Context) error {
+	r := &o.Record
+	entry, ok := registry.Lookup(r.Func)
+	if !ok || !box.Permits(ctx, r.Func) {
+		return &box.PackingError{Func: r.Func, Why: "this worker may not start it as a job"}
+	}
+	if live := entry.Live(); live != "" {
+		return detachable(r.Func, live)
+	}
+	b, err := box.BoxFromSegments(o.Call)
+	if err != nil {
+		return err
+	}
+	if b.Func != r.Func || len(b.Streams) > 0 {
+		return &box.PackingError{Func: r.Func, Why: "the call in the order is another one"}
+	}
+	if r.Tries > 1 && !entry.Idempotent() {
+		return &box.PackingError{Func: r.Func, Why: "it is not registered as idempotent, so it may not be tried again"}
+	}
+	return checkRecord(r)
+}
+
+func detachable(function, live string) error {
+	return &box.PackingError{Func: function, Why: live + " stays with the caller, and a job outlives that: pass a value, or the path of a file"}
+}
+
+func checkRecord(r *store.Record) error {
+	bad := func(format string, args ...any) error {
+		return &box.PackingError{Func: r.Func, Why: "job: " + fmt.Sprintf(format, args...)}
+	}
+	if err := store.CheckID(r.ID); err != nil {
+		return bad("%v", err)
+	}
+	if r.Queue != "" {
+		if err := store.CheckQueue(r.Queue); err != nil {
+			return bad("%v", err)
+		}
+		if r.Slots < 1 || r.Slots > store.MaxSlots {
+			return bad("queue %s with %d slots; 1 to %d are allowed", r.Queue, r.Slots, store.MaxSlots)
+		}
+	}
+	for _, text := range []string{r.Name, r.Submitter} {
+		if len(text) > maxText {
+			return bad("%.40q… has %d bytes; at most %d are allowed", text, len(text), maxText)
+		}
+	}
+	for name, d := range map[string]time.Duration{"Timeout": r.Timeout, "Grace": r.Grace, "Pause": r.Pause, "Keep": r.Keep} {
+		if d < 0 {
+			return bad("%s %s: it must not be negative", name, d)
+		}
+	}
+	switch {
+	case r.Grace > time.Minute:
+		return bad("Grace %s: at most %s is allowed", r.Grace, time.Minute)
+	case r.Tries < 0 || r.Tries > maxTries:
+		return bad("Tries %d: 0 to %d are allowed", r.Tries, maxTries)
+	case r.Output != 0 && (r.Output < spool.MinLimit || r.Output > maxOutput):
+		return bad("Output %d: %d to %d bytes are allowed, or 0 for %d", r.Output, spool.MinLimit, int64(maxOutput), spool.DefaultLimit)
+	}
+	return nil
+}
+
+const (
+	maxText   = 256
+	maxTries  = 1000
+	maxOutput = 1 << 40
+)

@@ -1,0 +1,278 @@
+// Package keeper is the process that keeps a job: it has the function run in a worker of its own, writes down what it
+// prints and what comes of it, and takes orders at a socket in the job's directory.
+//
+// The keeper is a detached copy of the program. It never runs user code; the worker below it does, behind a guardian, and
+// is ended when the keeper is. Who holds the lock of the job is its keeper: a job whose lock is free, and that has no
+// result, is lost.
+package keeper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/seed354a1416/deliveryboy/box"
+	"github.com/seed354a1416/deliveryboy/job/spool"
+	"github.com/seed354a1416/deliveryboy/job/store"
+	"github.com/seed354a1416/deliveryboy/session"
+	"github.com/seed354a1416/deliveryboy/transport"
+)
+
+// Why a job ends before its function does.
+var (
+	errCancelled = errors.New("the job was cancelled")
+	errTimedOut  = fmt.Errorf("the job's time is over: %w", context.DeadlineExceeded)
+)
+
+// tryAgain is how long a full disk is left alone.
+const tryAgain = 250 * time.Millisecond
+
+// A keeper keeps one job.
+type keeper struct {
+	job     *store.Job
+	record  *store.Record
+	call    [][]byte
+	spool   *spool.Writer
+	control *control
+	cancel  context.CancelCauseFunc
+	hooks   hooks
+	began   time.Time
+
+	mu     sync.Mutex // guards what follows
+	worker *session.Session
+	info   *session.Info
+}
+
+// hooks are for whoever has a job kept. Either may be nil.
+type hooks struct {
+	ready   func() error // nothing can fail any more but the function; with an error it does not run
+	started func()       // the job counts as started
+}
+
+// keep sees to a job until it has ended. The job's lock is held. With an error nothing has run.
+func keep(j *store.Job, h hooks) error {
+	k := &keeper{job: j, hooks: h}
+	var err error
+	if k.record, k.call, err = j.Ordered(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	k.cancel = cancel
+	if k.control, err = listen(k); err != nil {
+		return err
+	}
+	defer k.control.close()
+	if k.spool, err = spool.Create(j.Dir, k.record.Output, !k.record.Oldest, k.control.changed); err != nil {
+		return fmt.Errorf("job %s: %w", j.ID, err)
+	}
+	if h.ready != nil {
+		if err := h.ready(); err != nil {
+			return err
+		}
+	}
+	stop := k.heedSignals()
+	defer stop()
+	k.finish(k.run(ctx))
+	return nil
+}
+
+// heedSignals cancels the job when somebody ends the keeper politely.
+func (k *keeper) heedSignals() (stop func()) {
+	signals, done := make(chan os.Signal, 1), make(chan struct{})
+	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	var work sync.WaitGroup
+	work.Go(func() {
+		select {
+		case s := <-signals:
+			k.cancel(fmt.Errorf("%w: its keeper got the signal %s", errCancelled, s))
+		case <-done:
+		}
+	})
+	return func() { signal.Stop(signals); close(done); work.Wait() }
+}
+
+// run runs the function as often as was ordered, and returns what came of the last time.
+func (k *keeper) run(ctx context.Context) (result *store.Result, reply [][]byte) {
+	k.began = time.Now()
+	if wait := time.Until(k.record.After); wait > 0 && !k.record.After.IsZero() {
+		if err := k.job.Keep(&store.Keeper{Process: store.Self()}); err != nil {
+			return k.broken(err, 0), nil
+		}
+		if !pause(ctx, wait) {
+			return k.broken(context.Cause(ctx), 0), nil
+		}
+	}
+	for attempt, rest := 1, k.record.Pause; ; attempt, rest = attempt+1, 2*rest {
+		k.began = time.Now()
+		if err := k.job.Keep(&store.Keeper{Process: store.Self(), Began: k.began, Attempt: attempt}); err != nil {
+			return k.broken(err, attempt), nil
+		}
+		if attempt == 1 && k.hooks.started != nil {
+			k.hooks.started()
+		}
+		k.control.changed()
+		result, reply = k.attempt(ctx, attempt)
+		if result.Outcome == store.Returned || result.Outcome == store.Cancelled || attempt >= k.record.Tries || !pause(ctx, rest) {
+			return result, reply
+		}
+	}
+}
+
+// pause waits; it is false if the job was cancelled meanwhile.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// attempt runs the function once.
+func (k *keeper) attempt(ctx context.Context, n int) (*store.Result, [][]byte) {
+	if k.record.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, k.record.Timeout, errTimedOut)
+		defer cancel()
+	}
+	r, err := k.deliver(ctx)
+	if err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			err = fmt.Errorf("%w: %w", cause, err)
+		}
+		return k.broken(err, n), nil
+	}
+	result := &store.Result{Began: k.began, Ended: time.Now(), Attempts: n, Outcome: outcomeOf(ctx, r)}
+	if err := r.Err(); err != nil {
+		result.Error = err.Error()
+	}
+	if f := r.Fault; f != nil {
+		result.ExitCode, result.Signal = f.Code, f.Signal
+	}
+	segments, err := r.Segments()
+	if err != nil {
+		return k.broken(err, n), nil
+	}
+	return result, segments
+}
+
+// deliver starts a worker and has it run the function.
+func (k *keeper) deliver(ctx context.Context) (*box.Reply, error) {
+	b, err := box.BoxFromSegments(k.call)
+	if err != nil {
+		return nil, err
+	}
+	b.Timeout = k.record.Timeout
+	s, err := session.Open(ctx, session.Options{
+		Via: transport.Self{}, Only: []string{k.record.Func},
+		Dir: k.record.Dir, Env: k.record.Env, Umask: umaskOption(k.record.Umask), Nice: k.record.Nice, Grace: k.record.Grace,
+		Stdout: k.spool.Stream(spool.Stdout), Stderr: k.spool.Stream(spool.Stderr),
+		Log: slog.NewJSONHandler(k.spool.Stream(spool.Log), &slog.HandlerOptions{Level: slog.Level(-1 << 20)}),
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		k.works(nil, nil)
+		_ = s.Close() // a worker that has to be made to end is no matter of the function's result
+	}()
+	info, err := s.Info(ctx)
+	if err != nil {
+		return nil, err
+	}
+	k.works(s, &info)
+	return s.Deliver(ctx, b)
+}
+
+// umaskOption is an umask as session.Options has it.
+func umaskOption(mask int) int {
+	if mask == 0 {
+		return -1
+	}
+	return mask
+}
+
+// works notes who runs the function; nobody, if s is nil.
+func (k *keeper) works(s *session.Session, info *session.Info) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.worker, k.info = s, info
+}
+
+func (k *keeper) working() (*session.Session, *session.Info) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.worker, k.info
+}
+
+func outcomeOf(ctx context.Context, r *box.Reply) store.Outcome {
+	cause := context.Cause(ctx)
+	switch {
+	case r.Refusal != nil:
+		return store.Broken
+	case r.Fault == nil:
+		return store.Returned
+	case errors.Is(cause, errCancelled):
+		return store.Cancelled
+	case errors.Is(cause, errTimedOut):
+		return store.TimedOut
+	case r.Fault.Kind == box.Returned:
+		return store.Failed
+	}
+	return store.Crashed
+}
+
+// broken is the result of a job whose function gave no reply.
+func (k *keeper) broken(err error, attempt int) *store.Result {
+	outcome := store.Broken
+	switch {
+	case errors.Is(err, errCancelled):
+		outcome = store.Cancelled
+	case errors.Is(err, errTimedOut):
+		outcome = store.TimedOut
+	}
+	return &store.Result{
+		Began: k.began, Ended: time.Now(), Attempts: attempt, Outcome: outcome,
+		Error: err.Error(), Fault: box.EncodeFault(box.FaultOf(err)),
+	}
+}
+
+// finish writes down how the job ended. On a full disk, output makes room for it; if that does not help, it waits for
+// somebody to make some.
+func (k *keeper) finish(r *store.Result, reply [][]byte) {
+	for {
+		r.Output, r.Dropped = k.spool.Close()
+		err := k.job.Finish(r, reply)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, store.ErrFull) {
+			r, reply = k.broken(err, r.Attempts), nil // such as one that is too long
+		} else if !k.spool.MakeRoom() {
+			time.Sleep(tryAgain)
+		}
+	}
+	if k.record.Forget || k.job.Forgotten() {
+		_ = k.job.Remove()
+	}
+}
+
+// isolate keeps what was called out of core files and away from debuggers.
+func isolate() {
+	_ = unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{})
+	if os.Getuid() == 0 {
+		_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
+	}
+}

@@ -1,0 +1,404 @@
+package store
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"time"
+
+	"github.com/seed354a1416/deliveryboy/job/spool"
+)
+
+// The files of a job, beside the segments of its output.
+const (
+	recordFile    = "record"
+	lockFile      = "lock"
+	keeperFile    = "keeper"
+	resultFile    = "result"
+	forgottenFile = "forgotten"
+
+	// ControlFile is the socket at which the keeper takes orders.
+	ControlFile = "control"
+)
+
+// reserved is how much room for the result is taken when a job is: it is the last thing that may fail.
+const reserved = 8 << 10
+
+// A Job is the directory of a job.
+type Job struct {
+	ID    string
+	Dir   *os.Root
+	store *Store
+	lock  *os.File // held by this process, or by a keeper that it was handed to; nil if it is not ours
+}
+
+func (s *Store) jobPath(id string) string { return path.Join(jobsDir, id) }
+
+// Begin makes the directory of a new job and takes its lock. It is no job before [Job.Order]; give it up with [Job.Abandon].
+// A job of that name makes the error fs.ErrExist.
+func (s *Store) Begin(id string) (*Job, error) {
+	if err := CheckID(id); err != nil {
+		return nil, err
+	}
+	if err := s.root.Mkdir(s.jobPath(id), 0o700); err != nil {
+		return nil, failed(s.path, err)
+	}
+	j, err := s.open(id)
+	if err == nil {
+		if j.lock, err = j.Dir.OpenFile(lockFile, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600); err == nil {
+			if err = lock(j.lock); err == nil {
+				return j, nil
+			}
+		}
+		_ = j.Close()
+	}
+	_ = s.root.RemoveAll(s.jobPath(id))
+	return nil, failed(s.path, err)
+}
+
+// open opens the directory of a job.
+func (s *Store) open(id string) (*Job, error) {
+	dir, err := s.root.OpenRoot(s.jobPath(id))
+	if err != nil {
+		return nil, err
+	}
+	return &Job{ID: id, Dir: dir, store: s}, nil
+}
+
+// Find opens a job. The error is ErrNotFound if there is none.
+func (s *Store) Find(id string) (*Job, error) {
+	if err := CheckID(id); err != nil {
+		return nil, err
+	}
+	j, err := s.open(id)
+	if err != nil {
+		return nil, notFound(id, err)
+	}
+	if _, err := j.Dir.Lstat(recordFile); err != nil {
+		_ = j.Close()
+		return nil, notFound(id, err)
+	}
+	return j, nil
+}
+
+func notFound(id string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("job %s: %w", id, ErrNotFound)
+	}
+	return fmt.Errorf("job %s: %w", id, err)
+}
+
+// Close gives the descriptors back; the lock is free then, unless somebody inherited it.
+func (j *Job) Close() error {
+	if j.lock != nil {
+		_ = j.lock.Close()
+	}
+	return j.Dir.Close()
+}
+
+// Lock is the file of the lock, for a keeper to inherit; nil if it is not held.
+func (j *Job) Lock() *os.File { return j.lock }
+
+// Inherit takes over a lock that somebody handed to this process.
+func (j *Job) Inherit(lock *os.File) { j.lock = lock }
+
+// Order makes it a job: the record and the call are durable when it returns, and there is room for a short result.
+func (j *Job) Order(r *Record, call [][]byte) error {
+	err := j.reserve()
+	if err == nil {
+		err = j.write(recordFile, "record", r, call, os.O_EXCL)
+	}
+	if err == nil {
+		err = syncDir(j.Dir, ".")
+	}
+	if err == nil {
+		err = syncDir(j.store.root, jobsDir)
+	}
+	if err != nil {
+		return failed(j.store.path, err)
+	}
+	return nil
+}
+
+// reserve makes room for the result, and for the first of the output.
+func (j *Job) reserve() error {
+	f, err := j.Dir.OpenFile(resultFile+".new", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return reserve(f, reserved)
+}
+
+// write writes a sealed file, durably, under its own name; flags say what may be there already.
+func (j *Job) write(name, kind string, head any, segments [][]byte, flags int) error {
+	data, err := seal(kind, head, segments)
+	if err != nil {
+		return err
+	}
+	f, err := j.Dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|flags, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Truncate(int64(len(data)))
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+// replace puts a sealed file in the place of an older one, durably.
+func (j *Job) replace(name, kind string, head any, segments [][]byte) error {
+	if err := j.write(name+".new", kind, head, segments, 0); err != nil {
+		return err
+	}
+	if err := j.Dir.Rename(name+".new", name); err != nil {
+		return err
+	}
+	return syncDir(j.Dir, ".")
+}
+
+func syncDir(root *os.Root, name string) error {
+	d, err := root.Open(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// Abandon removes what Begin made.
+func (j *Job) Abandon() {
+	_ = j.Close()
+	_ = j.store.root.RemoveAll(j.store.jobPath(j.ID))
+}
+
+// Ordered reads the record and the call.
+func (j *Job) Ordered() (*Record, [][]byte, error) {
+	r := new(Record)
+	call, err := readSealed(j.Dir, recordFile, "record", r)
+	if err == nil && r.ID != j.ID {
+		err = fmt.Errorf("record: %w: it is that of job %.80q", ErrDamaged, r.ID)
+	}
+	if err != nil {
+		return nil, nil, notFound(j.ID, err)
+	}
+	return r, call, nil
+}
+
+// Keep says, durably, who keeps the job. From the first time on the job counts as started.
+func (j *Job) Keep(k *Keeper) error {
+	return failedIf(j.store.path, j.replace(keeperFile, "keeper", k, nil))
+}
+
+// Finish says, durably, how the job ended. What was called is forgotten: it may hold secrets.
+func (j *Job) Finish(r *Result, reply [][]byte) error {
+	if err := j.replace(resultFile, "result", r, reply); err != nil {
+		return failed(j.store.path, err)
+	}
+	if record, _, err := j.Ordered(); err == nil {
+		record.Env = nil
+		_ = j.replace(recordFile, "record", record, nil) // on a full disk it stays as it is
+	}
+	return nil
+}
+
+func failedIf(path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return failed(path, err)
+}
+
+// Result reads how the job ended, and what the function returned; nil if it has not ended.
+func (j *Job) Result() (*Result, [][]byte, error) {
+	r := new(Result)
+	reply, err := readSealed(j.Dir, resultFile, "result", r)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("job %s: %w", j.ID, err)
+	}
+	return r, reply, nil
+}
+
+// Claim takes the lock of a job that nobody keeps, and that has neither started nor ended.
+func (j *Job) Claim() (bool, error) {
+	f, err := j.Dir.OpenFile(lockFile, os.O_RDWR, 0)
+	if err != nil {
+		return false, notFound(j.ID, err)
+	}
+	if err := lock(f); err != nil {
+		_ = f.Close()
+		if errors.Is(err, errLocked) {
+			return false, nil
+		}
+		return false, err
+	}
+	for _, name := range []string{keeperFile, resultFile} {
+		if _, err := j.Dir.Lstat(name); err == nil {
+			return false, f.Close()
+		}
+	}
+	j.lock = f
+	return true, nil
+}
+
+// Status reads how far the job is.
+func (j *Job) Status() (*Status, error) {
+	r, _, err := j.Ordered()
+	if err != nil {
+		return nil, err
+	}
+	s := &Status{Record: *r}
+	s.Env = nil // may hold secrets
+	for range 2 {
+		kept, err := j.kept()
+		if err != nil {
+			return nil, err
+		}
+		if s.Result, _, err = j.Result(); err != nil { // after the look at the lock: who ends writes first, then lets go
+			return nil, err
+		}
+		begun := false
+		if _, err := readSealed(j.Dir, keeperFile, "keeper", &s.Keeper); err == nil {
+			begun = true
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("job %s: %w", j.ID, err)
+		}
+		s.Phase = phase(s, kept, begun)
+		if s.Phase != Lost {
+			break // a loss is looked at twice: between the looks somebody may have claimed it
+		}
+	}
+	return s, nil
+}
+
+func phase(s *Status, kept, begun bool) Phase {
+	switch {
+	case s.Result != nil:
+		return Ended
+	case kept && begun && s.Keeper.Attempt > 0:
+		return Running
+	case kept || !begun && s.Queue != "":
+		return Waiting
+	}
+	return Lost
+}
+
+// Begun reports whether somebody is about to order a job.
+func (s *Store) Begun(id string) bool {
+	if CheckID(id) != nil {
+		return false
+	}
+	j, err := s.open(id)
+	if err != nil {
+		return false
+	}
+	defer j.Close()
+	kept, err := j.kept()
+	return kept && err == nil
+}
+
+// kept reports whether somebody holds the lock.
+func (j *Job) kept() (bool, error) {
+	f, err := j.Dir.OpenFile(lockFile, os.O_RDWR, 0)
+	if err != nil {
+		return false, notFound(j.ID, err)
+	}
+	defer f.Close()
+	return isLocked(f)
+}
+
+// Forget has whoever keeps the job take it away when it ends.
+func (j *Job) Forget() error {
+	f, err := j.Dir.OpenFile(forgottenFile, os.O_WRONLY|os.O_CREATE, 0o600)
+	if err != nil {
+		return failed(j.store.path, err)
+	}
+	return f.Close()
+}
+
+// Forgotten reports whether somebody called Forget.
+func (j *Job) Forgotten() bool {
+	_, err := j.Dir.Lstat(forgottenFile)
+	return err == nil
+}
+
+// Remove takes the job away, with all that it printed. From then on it is not found.
+func (j *Job) Remove() error {
+	gone := path.Join(jobsDir, "gone."+j.ID)
+	if err := j.store.root.Rename(j.store.jobPath(j.ID), gone); err != nil {
+		return notFound(j.ID, err)
+	}
+	return failedIf(j.store.path, j.store.root.RemoveAll(gone))
+}
+
+// Size is how many bytes of disk the job takes, about.
+func (j *Job) Size() int64 {
+	total, _ := spool.Size(j.Dir)
+	for _, name := range []string{recordFile, resultFile} {
+		if info, err := j.Dir.Lstat(name); err == nil {
+			total += info.Size()
+		}
+	}
+	return total
+}
+
+// unborn is how old a directory without a valid record has to be before it counts as rubbish.
+const unborn = time.Minute
+
+// Jobs calls f for each job, the oldest first; it has to close none of them. What it cannot read it passes on as an
+// error, with the job's identifier in it, and goes on. Rubbish that was left behind is removed on the way.
+func (s *Store) Jobs(f func(*Job, error) bool) error {
+	d, err := s.root.Open(jobsDir)
+	if err != nil {
+		return failed(s.path, err)
+	}
+	entries, err := d.ReadDir(-1)
+	d.Close()
+	if err != nil && !errors.Is(err, io.EOF) {
+		return failed(s.path, err)
+	}
+	sortEntries(entries)
+	for _, e := range entries {
+		if CheckID(e.Name()) != nil {
+			if bytes.HasPrefix([]byte(e.Name()), []byte("gone.")) {
+				_ = s.root.RemoveAll(path.Join(jobsDir, e.Name()))
+			}
+			continue
+		}
+		j, err := s.Find(e.Name())
+		if errors.Is(err, ErrNotFound) {
+			s.sweep(e)
+			continue
+		}
+		if !f(j, err) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// sweep removes a directory that never became a job, if whoever made it is gone.
+func (s *Store) sweep(e fs.DirEntry) {
+	info, err := e.Info()
+	if err != nil || time.Since(info.ModTime()) < unborn {
+		return
+	}
+	if j, err := s.open(e.Name()); err == nil {
+		kept, err := j.kept()
+		_ = j.Close()
+		if kept || err != nil && !errors.Is(err, ErrNotFound) {
+			return
+		}
+		_ = s.root.RemoveAll(s.jobPath(e.Name()))
+	}
+}

@@ -1,0 +1,100 @@
+package store
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+)
+
+// A sealed file begins with one line, "deliveryboy KIND 1 LENGTH CRC", then come a line of JSON and segments of bytes: the
+// number of segments, the length of each, and the segments. LENGTH and CRC are those of all that follows the first line,
+// and both have a fixed width.
+const (
+	sealLine = "deliveryboy %s 1 %016x %08x\n"
+
+	maxSegments = 4096
+	maxHead     = 1 << 20 // of the JSON
+)
+
+// MaxSealed is how long a sealed file may be: the largest call or reply there is, and the rest.
+const MaxSealed = 256<<20 + 2<<20
+
+// seal returns a sealed file.
+func seal(kind string, head any, segments [][]byte) ([]byte, error) {
+	line, err := json.Marshal(head)
+	if err != nil {
+		return nil, err
+	}
+	if len(line) > maxHead || len(segments) > maxSegments {
+		return nil, fmt.Errorf("%s: %d bytes of JSON and %d segments; at most %d and %d are allowed", kind, len(line), len(segments), maxHead, maxSegments)
+	}
+	body := append(line, '\n')
+	body = binary.BigEndian.AppendUint32(body, uint32(len(segments)))
+	for _, s := range segments {
+		body = binary.BigEndian.AppendUint64(body, uint64(len(s)))
+	}
+	for _, s := range segments {
+		body = append(body, s...)
+	}
+	if len(body) > MaxSealed {
+		return nil, fmt.Errorf("%s: %d bytes; at most %d are allowed", kind, len(body), MaxSealed)
+	}
+	return append(fmt.Appendf(nil, sealLine, kind, len(body), crc32.ChecksumIEEE(body)), body...), nil
+}
+
+// unseal reads a sealed file into head, and returns the segments, which share its memory.
+func unseal(data []byte, kind string, head any) ([][]byte, error) {
+	line, body, _ := bytes.Cut(data, []byte("\n"))
+	if want := fmt.Sprintf(sealLine, kind, len(body), crc32.ChecksumIEEE(body)); string(line)+"\n" != want {
+		return nil, fmt.Errorf("%s: %w: it begins with %.80q", kind, ErrDamaged, line)
+	}
+	line, body, _ = bytes.Cut(body, []byte("\n"))
+	if err := json.Unmarshal(line, head); err != nil {
+		return nil, fmt.Errorf("%s: %w: %w", kind, ErrDamaged, err)
+	}
+	if len(body) < 4 {
+		return nil, fmt.Errorf("%s: %w: it has no segments", kind, ErrDamaged)
+	}
+	count := binary.BigEndian.Uint32(body)
+	body = body[4:]
+	if count > maxSegments || uint64(len(body)) < 8*uint64(count) {
+		return nil, fmt.Errorf("%s: %w: %d segments", kind, ErrDamaged, count)
+	}
+	segments, rest := make([][]byte, count), body[8*count:]
+	for i := range segments {
+		n := binary.BigEndian.Uint64(body[8*i:])
+		if n > uint64(len(rest)) {
+			return nil, fmt.Errorf("%s: %w: segment %d is longer than the file", kind, ErrDamaged, i)
+		}
+		segments[i], rest = rest[:n:n], rest[n:]
+	}
+	if len(rest) > 0 {
+		return nil, fmt.Errorf("%s: %w: %d bytes too many", kind, ErrDamaged, len(rest))
+	}
+	return segments, nil
+}
+
+// readSealed reads a sealed file that is no longer than it may be.
+func readSealed(dir *os.Root, name, kind string, head any) ([][]byte, error) {
+	f, err := dir.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > MaxSealed+1024 {
+		return nil, fmt.Errorf("%s: %w: %s, %d bytes", kind, ErrDamaged, info.Mode(), info.Size())
+	}
+	data := make([]byte, info.Size())
+	if _, err := io.ReadFull(f, data); err != nil {
+		return nil, fmt.Errorf("%s: %w: %w", kind, ErrDamaged, err)
+	}
+	return unseal(data, kind, head)
+}
