@@ -48,18 +48,11 @@ func Open(ctx context.Context, via transport.Transport, name string, options ...
 	if len(options) > 0 {
 		o = options[0]
 	}
-	expect := o.Expect
-	if expect.isZero() {
-		var err error
-		if expect, err = provided(name); err != nil {
-			return nil, err
-		}
-	}
-	err := expect.check()
-	if err == nil {
-		err = o.prepare(via)
-	}
+	expect, err := expected(name, o.Expect)
 	if err != nil {
+		return nil, err
+	}
+	if err := o.prepare(via); err != nil {
 		return nil, fmt.Errorf("plugin: open %q: %w", name, err)
 	}
 	r := newRemote(name, &o)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -50,11 +51,20 @@ func shake(ctx context.Context, s *session.Session, q question) (answer, error) 
 	return a, err
 }
 
-// greet checks the cookie and chooses the version, as plugin.Serve does.
+// greet tells go-plugin's host which version it gets.
 func greet(_ context.Context, q question) (answer, error) {
-	s, err := provided(q.Set)
+	_, version, _, err := q.agree()
 	if err != nil {
 		return answer{}, err
+	}
+	line := fmt.Sprintf("%d|%d|unix|%s|%s|\n", goplugin.CoreProtocolVersion, version, address, goplugin.ProtocolGRPC)
+	return answer{Line: line, Life: life, Version: version}, nil
+}
+
+// agree checks the cookie and chooses the version, as plugin.Serve does. It is not agreed if there is none that both have.
+func (q question) agree() (s Set, version int, agreed bool, err error) {
+	if s, err = provided(q.Set); err != nil {
+		return s, 0, false, err
 	}
 	env := map[string]string{}
 	for _, pair := range q.Env {
@@ -62,18 +72,20 @@ func greet(_ context.Context, q question) (answer, error) {
 		env[name] = value
 	}
 	if env[s.Handshake.MagicCookieKey] != s.Handshake.MagicCookieValue {
-		return answer{}, fmt.Errorf("plugin: set %q: the magic cookie %s is missing, or is another: this is a plugin for another program, or for another release of yours", q.Set, s.Handshake.MagicCookieKey)
+		return s, 0, false, fmt.Errorf("plugin: set %q: the magic cookie %s is missing, or is another: this is a plugin for another program, or for another release of yours", q.Set, s.Handshake.MagicCookieKey)
 	}
 	var theirs []int
-	for text := range strings.SplitSeq(env["PLUGIN_PROTOCOL_VERSIONS"], ",") {
+	for text := range strings.SplitSeq(env[envVersions], ",") {
 		if v, err := strconv.Atoi(text); err == nil {
 			theirs = append(theirs, v)
 		}
 	}
-	version := s.choose(theirs)
-	line := fmt.Sprintf("%d|%d|unix|%s|%s|\n", goplugin.CoreProtocolVersion, version, address, goplugin.ProtocolGRPC)
-	return answer{Line: line, Life: life, Version: version}, nil
+	version = s.choose(theirs)
+	return s, version, slices.Contains(theirs, version), nil
 }
+
+// envVersions is the variable in which go-plugin's host lists its versions.
+const envVersions = "PLUGIN_PROTOCOL_VERSIONS"
 
 // serveConnection serves one connection of go-plugin, and returns when it has ended.
 func serveConnection(ctx context.Context, process, set string, version int, stream io.ReadWriteCloser) error {

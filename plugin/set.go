@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 
 	goplugin "github.com/hashicorp/go-plugin"
@@ -115,4 +117,24 @@ func (s *Set) server() func([]grpc.ServerOption) *grpc.Server {
 		return s.Server
 	}
 	return goplugin.DefaultGRPCServer
+}
+
+// env is what go-plugin's host would put into the environment of a plugin.
+func (s *Set) env() []string {
+	var versions []string
+	for v := range s.versions() {
+		versions = append(versions, strconv.Itoa(v))
+	}
+	return []string{s.Handshake.MagicCookieKey + "=" + s.Handshake.MagicCookieValue, envVersions + "=" + strings.Join(versions, ",")}
+}
+
+// expected is the set as the caller has it: what it says, or what this program provides.
+func expected(name string, expect Set) (Set, error) {
+	if expect.isZero() {
+		return provided(name)
+	}
+	if err := expect.check(); err != nil {
+		return Set{}, fmt.Errorf("plugin: set %q: %w", name, err)
+	}
+	return expect, nil
 }

@@ -1,0 +1,125 @@
+package plugin
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	goplugin "github.com/hashicorp/go-plugin"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/stats"
+)
+
+// A keeper serves a detached plugin with go-plugin's own server.
+type keeper struct {
+	order    order
+	identity identity
+	cancel   context.CancelFunc
+	served   chan struct{} // closed when go-plugin's server has ended
+}
+
+// begin starts the server and returns the record of this process.
+func (k *keeper) begin() (Record, error) {
+	set, version, _, err := k.order.Question.agree()
+	if err != nil {
+		return Record{}, err
+	}
+	log, err := divert(k.order.Dir, k.order.Log)
+	if err != nil {
+		return Record{}, fmt.Errorf("log: %w", err)
+	}
+	// go-plugin reads them; the sockets of brokers belong into the directory too.
+	err = errors.Join(os.Setenv(goplugin.EnvUnixSocketDir, k.order.Dir), os.Unsetenv(goplugin.EnvUnixSocketGroup), os.Setenv(envVersions, strconv.Itoa(version)))
+	if err != nil {
+		return Record{}, err
+	}
+	var ctx context.Context
+	ctx, k.cancel = signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	where := make(chan *goplugin.ReattachConfig, 1)
+	k.served = make(chan struct{})
+	go goplugin.Serve(&goplugin.ServeConfig{ // ends with this process, or before it
+		HandshakeConfig: set.Handshake, VersionedPlugins: set.versions(), GRPCServer: k.server(set.server()),
+		Logger: hclog.New(&hclog.LoggerOptions{Level: hclog.Info, Output: os.Stderr, JSONFormat: true}),
+		Test:   &goplugin.ServeTestConfig{Context: ctx, ReattachConfigCh: where, CloseCh: k.served},
+	})
+	select {
+	case c := <-where:
+		return k.recorded(c, log)
+	case <-k.served:
+		return Record{}, errors.New("go-plugin's server did not start; see what it logged: " + tail(log))
+	}
+}
+
+// wait returns when the server has ended.
+func (k *keeper) wait() { <-k.served }
+
+// recorded makes the record of this process.
+func (k *keeper) recorded(c *goplugin.ReattachConfig, log string) (Record, error) {
+	r := Record{
+		Set: k.order.Question.Set, ID: rand.Text(), Protocol: string(c.Protocol), Version: c.ProtocolVersion,
+		Network: c.Addr.Network(), Address: c.Addr.String(), PID: os.Getpid(), UID: os.Getuid(), Log: log,
+	}
+	var err, failed error
+	r.Started, err = startOf(r.PID)
+	r.Boot, failed = bootOf()
+	r.Host, _ = os.Hostname()
+	k.identity.record.Store(&r)
+	return r, errors.Join(err, failed)
+}
+
+// server adds to the plugins' server what this package needs of it.
+func (k *keeper) server(make func([]grpc.ServerOption) *grpc.Server) func([]grpc.ServerOption) *grpc.Server {
+	return func(o []grpc.ServerOption) *grpc.Server {
+		if k.order.Idle > 0 {
+			o = append(o, grpc.StatsHandler(newIdler(k.order.Idle, k.cancel)))
+		}
+		s := make(o)
+		s.RegisterService(&identityService, &k.identity)
+		return s
+	}
+}
+
+// An idler ends the server when it has had no connection for a while.
+type idler struct {
+	after time.Duration
+	timer *time.Timer
+
+	mu    sync.Mutex // guards what follows
+	conns int
+}
+
+func newIdler(after time.Duration, end func()) *idler {
+	return &idler{after: after, timer: time.AfterFunc(after, end)}
+}
+
+// HandleConn counts connections.
+func (i *idler) HandleConn(_ context.Context, s stats.ConnStats) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	switch s.(type) {
+	case *stats.ConnBegin:
+		i.conns++
+		i.timer.Stop()
+	case *stats.ConnEnd:
+		if i.conns--; i.conns == 0 {
+			i.timer.Reset(i.after)
+		}
+	}
+}
+
+// TagConn does nothing: connections need no mark.
+func (i *idler) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+
+// TagRPC does nothing.
+func (i *idler) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context { return ctx }
+
+// HandleRPC does nothing.
+func (i *idler) HandleRPC(context.Context, stats.RPCStats) {}
