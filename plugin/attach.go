@@ -125,6 +125,7 @@ func (a *Attached) Done() <-chan struct{} { return a.holder.process.ended }
 // Close lets go of the plugin, which stays.
 func (a *Attached) Close() error {
 	a.holder.leave()
+	a.holder.hurry()
 	a.plugin.Kill() // go-plugin's way to close a connection; what it would end has been left
 	a.holder.process.close()
 	return nil

@@ -60,6 +60,10 @@ func (c *Client) Ping(ctx context.Context) error { return ping(ctx, c.rpc) }
 // Done is closed when the worker has ended.
 func (c *Client) Done() <-chan struct{} { return c.remote.over }
 
+// Err is why the worker was lost: what a plugin panicked with, for instance. It is nil while the worker runs, and when it
+// was closed.
+func (c *Client) Err() error { return c.remote.lost() }
+
 // Close shuts the plugins down and ends their worker, and what they started. Its error, if there is one, says what it
 // took: a *session.CloseError is in it. It is bounded: by Options.Shutdown, and by what Close of a session may take.
 func (c *Client) Close() error { return c.CloseContext(context.Background()) }

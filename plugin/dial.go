@@ -23,12 +23,21 @@ func (r *remote) dial(context.Context, string) (net.Conn, error) {
 	near, far := net.Pipe()
 	r.conns.Go(func() {
 		err := connect.On(r.session)(context.Background(), r.agreed.Life, r.set, r.agreed.Version, far)
-		if err != nil {
-			r.log.Debug("the connection has ended", "error", err)
-		}
+		r.broke(err)
 		_ = far.Close()
 	})
 	return near, nil
+}
+
+// broke keeps why a connection has ended, if it did not just end: that call was there when the worker was lost.
+func (r *remote) broke(err error) {
+	if err == nil {
+		return
+	}
+	r.log.Debug("the connection has ended", "error", err)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cause = err
 }
 
 // bounded is in the way of all requests to the plugins. go-plugin's request to shut down has no limit of its own, and a

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -36,9 +37,7 @@ func (k *keeper) begin() (Record, error) {
 	if err != nil {
 		return Record{}, fmt.Errorf("log: %w", err)
 	}
-	// go-plugin reads them; the sockets of brokers belong into the directory too.
-	err = errors.Join(os.Setenv(goplugin.EnvUnixSocketDir, k.order.Dir), os.Unsetenv(goplugin.EnvUnixSocketGroup), os.Setenv(envVersions, strconv.Itoa(version)))
-	if err != nil {
+	if err := k.environment(version); err != nil {
 		return Record{}, err
 	}
 	var ctx context.Context
@@ -56,6 +55,19 @@ func (k *keeper) begin() (Record, error) {
 	case <-k.served:
 		return Record{}, errors.New("go-plugin's server did not start; see what it logged: " + tail(log))
 	}
+}
+
+// environment sets what go-plugin's server reads: one version, and a directory for its socket and for those of brokers. What
+// a starter that is a plugin itself has inherited from its own host is not for this one.
+func (k *keeper) environment(version int) error {
+	for _, pair := range os.Environ() {
+		if name, _, _ := strings.Cut(pair, "="); strings.HasPrefix(name, "PLUGIN_") {
+			if err := os.Unsetenv(name); err != nil {
+				return err
+			}
+		}
+	}
+	return errors.Join(os.Setenv(goplugin.EnvUnixSocketDir, k.order.Dir), os.Setenv(envVersions, strconv.Itoa(version)))
 }
 
 // wait returns when the server has ended.

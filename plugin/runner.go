@@ -49,6 +49,7 @@ type remote struct {
 
 	mu    sync.Mutex // guards what follows
 	shut  bool       // no more connections
+	cause error      // of the end of the last connection
 	conns sync.WaitGroup
 }
 
@@ -114,6 +115,22 @@ func (r *remote) close() error {
 // Wait returns when the worker has ended, with why, if it was lost.
 func (r *remote) Wait(context.Context) error {
 	<-r.over
+	return r.lost()
+}
+
+// lost is why the worker has ended, nil if it was closed, or runs. The connection's own call knows it best: what a plugin
+// panicked with, for instance.
+func (r *remote) lost() error {
+	select {
+	case <-r.over:
+	default:
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.cause != nil && !errors.Is(r.cause, session.ErrClosed) {
+		return r.cause
+	}
 	if err := r.session.Err(); !errors.Is(err, session.ErrClosed) {
 		return err
 	}

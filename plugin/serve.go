@@ -97,7 +97,7 @@ func serveConnection(ctx context.Context, process, set string, version int, stre
 		return err
 	}
 	c := &conn{ReadWriteCloser: stream, done: make(chan struct{})}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	if !s.hand(ctx, c) {
 		return net.ErrClosed
 	}
