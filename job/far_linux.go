@@ -37,6 +37,9 @@ func startHere(ctx context.Context, o order) (receipt, error) {
 		return receipt{}, err
 	}
 	j, err := s.Begin(r.ID)
+	if errors.Is(err, fs.ErrExist) && s.Clear(r.ID) { // whoever began it was gone before it was a job
+		j, err = s.Begin(r.ID)
+	}
 	if errors.Is(err, fs.ErrExist) {
 		return again(s, r)
 	}
@@ -89,8 +92,11 @@ func enqueue(s *store.Store, j *store.Job, o *order) error {
 // again is for an order that came before: because nobody heard of its fate, for instance.
 func again(s *store.Store, r *store.Record) (receipt, error) {
 	j, err := s.Find(r.ID)
+	if errors.Is(err, store.ErrNotFound) {
+		return receipt{}, fmt.Errorf("job %s: it is being ordered at this moment: try again", r.ID)
+	}
 	if err != nil {
-		return receipt{}, fmt.Errorf("%w: it is being ordered, or that was given up: try again in a minute", err)
+		return receipt{}, err
 	}
 	st, err := j.Status()
 	if err != nil {

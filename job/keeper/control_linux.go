@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -58,10 +57,7 @@ func listen(k *keeper) (*control, error) {
 	defer release() //nolint:errcheck // a directory
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: name, Net: "unix"})
 	if err != nil {
-		if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EROFS) {
-			err = fmt.Errorf("%w: %w", store.ErrFull, err)
-		}
-		return nil, fmt.Errorf("job %s: control socket: %w", k.job.ID, err)
+		return nil, k.job.Failed(err)
 	}
 	l.SetUnlinkOnClose(false) // its name is no more good then
 	c := &control{keeper: k, listener: l, followers: map[chan struct{}]bool{}}

@@ -72,7 +72,7 @@ func keep(j *store.Job, h hooks) error {
 	}
 	defer k.control.close()
 	if k.spool, err = spool.Create(j.Dir, k.record.Output, !k.record.Oldest, k.control.changed); err != nil {
-		return fmt.Errorf("job %s: %w", j.ID, err)
+		return j.Failed(err)
 	}
 	if h.ready != nil {
 		if err := h.ready(); err != nil {

@@ -209,6 +209,9 @@ func (j *Job) Finish(r *Result, reply [][]byte) error {
 	return nil
 }
 
+// Failed says that something failed in the job's directory; it is ErrFull if the file system takes no more.
+func (j *Job) Failed(err error) error { return failedIf(j.store.path, err) }
+
 func failedIf(path string, err error) error {
 	if err == nil {
 		return nil
@@ -305,6 +308,15 @@ func (s *Store) Begun(id string) bool {
 	defer j.Close()
 	kept, err := j.kept()
 	return kept && err == nil
+}
+
+// Clear removes what is left of a job that was never ordered, if whoever began it is gone.
+func (s *Store) Clear(id string) bool {
+	if j, err := s.Find(id); err == nil {
+		_ = j.Close()
+		return false
+	}
+	return !s.Begun(id) && s.root.RemoveAll(s.jobPath(id)) == nil
 }
 
 // kept reports whether somebody holds the lock.

@@ -11,23 +11,26 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/seed354a1416/deliveryboy/registry"
+	"github.com/seed354a1416/deliveryboy/tests/stage"
 )
 
 // The functions that run as jobs.
 var (
-	report  = registry.Register("report", writeReport)
-	slow    = registry.Register("slow", beSlow)
-	count   = registry.Register("count", countUp)
-	where   = registry.Register("where", whereAmI)
-	quick   = registry.Register("quick", noteDown)
-	flaky   = registry.Register("flaky", failAtFirst, registry.Rules{Idempotent: true})
-	end     = registry.Register("end", endIn)
-	breed   = registry.Register("breed", leaveChildren)
-	stream  = registry.Register("stream", func(context.Context, io.Reader) (int, error) { return 0, nil })
-	anyArgs = registry.Register("any.args", func(a, b int) int { return a + b })
+	report   = registry.Register("report", writeReport)
+	slow     = registry.Register("slow", beSlow)
+	count    = registry.Register("count", countUp)
+	where    = registry.Register("where", whereAmI)
+	quick    = registry.Register("quick", noteDown)
+	flaky    = registry.Register("flaky", failAtFirst, registry.Rules{Idempotent: true})
+	end      = registry.Register("end", endIn)
+	breed    = registry.Register("breed", leaveChildren)
+	stream   = registry.Register("stream", func(context.Context, io.Reader) (int, error) { return 0, nil })
+	anyArgs  = registry.Register("any.args", func(a, b int) int { return a + b })
+	readFile = registry.Register("read.file", os.ReadFile)
 )
 
 // Report is a result with several kinds of fields.
@@ -64,7 +67,7 @@ func beSlow(ctx context.Context, d time.Duration) (string, error) {
 // countUp prints numbered lines with checksums, until it has printed so many; a pause between them may be asked for.
 func countUp(ctx context.Context, o Counting) (int, error) {
 	for i := range o.Lines {
-		fmt.Println(line(o.Seed, i))
+		fmt.Println(line(o.Seed, i) + strings.Repeat(" ", o.Width))
 		if o.Pause > 0 {
 			select {
 			case <-time.After(o.Pause):
@@ -80,6 +83,7 @@ func countUp(ctx context.Context, o Counting) (int, error) {
 type Counting struct {
 	Seed, Lines int
 	Pause       time.Duration
+	Width       int // spaces behind each
 }
 
 func line(seed, i int) string {
@@ -163,14 +167,13 @@ func endIn(_ context.Context, how string) (int, error) {
 	return 0, errors.New("no such end")
 }
 
-// leaveChildren starts a child in a session of its own, and then does what it was told.
-func leaveChildren(ctx context.Context, mark string) (int, error) {
-	cmd := exec.Command("setsid", "bash", "-c", "exec -a "+mark+" sleep 1000")
+// leaveChildren starts a child in a session of its own, and does not listen when it is cancelled.
+func leaveChildren(context.Context, int) (int, error) {
+	cmd := exec.Command("setsid", stage.Leftover...)
 	if err := cmd.Start(); err != nil {
 		return 0, err
 	}
 	fmt.Println("child", cmd.Process.Pid)
-	<-ctx.Done()
-	time.Sleep(time.Hour) // it does not listen
+	time.Sleep(time.Hour)
 	return 0, nil
 }

@@ -29,14 +29,17 @@ func playRole(role, arg string) int {
 		}
 		fmt.Println(j.ID)
 		return 0
-	case "start-count":
-		j, err := job.Start(ctx, c, count, Counting{Seed: 7, Lines: 50, Pause: 10 * time.Millisecond})
+	case "start-note":
+		id, file, _ := strings.Cut(what, "|")
+		j, err := job.Start(ctx, c, quick, Note{File: file, Text: id, Pause: 20 * time.Millisecond}, job.Options{ID: id})
 		if err != nil {
 			fmt.Fprintf(os.Stderr, "%+v\n", err)
 			return 1
 		}
 		fmt.Println(j.ID)
 		return 0
+	case "full-disk":
+		return playFullDisk(what)
 	}
 	fmt.Fprintln(os.Stderr, "no such role:", role)
 	return 64
