@@ -90,6 +90,7 @@ func (k *keeper) recorded(c *goplugin.ReattachConfig, log string) (Record, error
 // server adds to the plugins' server what this package needs of it.
 func (k *keeper) server(make func([]grpc.ServerOption) *grpc.Server) func([]grpc.ServerOption) *grpc.Server {
 	return func(o []grpc.ServerOption) *grpc.Server {
+		o = append(o, grpc.ConnectionTimeout(silence))
 		if k.order.Idle > 0 {
 			o = append(o, grpc.StatsHandler(newIdler(k.order.Idle, k.cancel)))
 		}
@@ -98,6 +99,9 @@ func (k *keeper) server(make func([]grpc.ServerOption) *grpc.Server) func([]grpc
 		return s
 	}
 }
+
+// silence is how long a connection may say nothing at first. The end of the server waits for such ones.
+const silence = 5 * time.Second
 
 // An idler ends the server when it has had no connection for a while.
 type idler struct {

@@ -23,7 +23,8 @@ var st *stage.Stage
 
 func TestMain(m *testing.M) {
 	delivery.Main() // the test binary plays the worker, and the detached plugin
-	st = stage.Enter(stage.Options{Keep: []string{"PLUGIN_TEST_*"}})
+	st = stage.Enter(stage.Options{})
+	slog.SetDefault(slog.New(slog.DiscardHandler))
 	os.Exit(m.Run())
 }
 

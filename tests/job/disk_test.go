@@ -141,6 +141,16 @@ func (d *disk) noInodes() error {
 	if err := d.works(); err != nil {
 		return err
 	}
+	first, err := job.Start(d.ctx, d.courier, quick, Note{File: filepath.Join(d.marks, "first"), Text: "x"}, job.Options{Queue: "q"})
+	if err != nil {
+		return err
+	}
+	if _, err := first.Wait(d.ctx); err != nil {
+		return err
+	}
+	if err := first.Acknowledge(d.ctx); err != nil {
+		return err
+	}
 	var names []string
 	for i := 0; ; i++ {
 		name := filepath.Join(d.dir, fmt.Sprint("filler", i))
