@@ -212,7 +212,7 @@ func TestStartRefused(t *testing.T) {
 		"directory":  {plugin.StartOptions{Dir: "/does/not/exist"}, "no such file or directory"},
 		"relative":   {plugin.StartOptions{Dir: "tmp"}, "an absolute path is needed"},
 		"idle":       {plugin.StartOptions{Idle: -1}, "must not be negative"},
-		"long path":  {plugin.StartOptions{Dir: longDir(t)}, "invalid argument"},
+		"long path":  {plugin.StartOptions{Dir: longDir(t)}, "the name of a socket in it"},
 		"no plugins": {plugin.StartOptions{Expect: plugin.Set{Handshake: probeHandshake}}, "there are none"},
 	} {
 		t.Run(name, func(t *testing.T) {

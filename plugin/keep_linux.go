@@ -46,11 +46,23 @@ func startDetached(ctx context.Context, o order) (Record, error) {
 		return Record{}, err
 	}
 	o.Dir = dir
-	r, err := launch(ctx, o)
+	var r Record
+	if err = shortEnough(dir); err == nil {
+		r, err = launch(ctx, o)
+	}
 	if err != nil {
 		err = errors.Join(err, os.RemoveAll(dir))
 	}
 	return r, err
+}
+
+// shortEnough refuses a directory in which go-plugin's socket would have a name that the system does not take.
+func shortEnough(dir string) error {
+	const longest = len(unix.RawSockaddrUnix{}.Path) - 1
+	if n := len(dir) + len("/plugin4294967295"); n > longest {
+		return fmt.Errorf("directory %s: the name of a socket in it would have up to %d bytes, and may have %d", dir, n, longest)
+	}
+	return nil
 }
 
 // launch starts the copy. One that has not reported is killed: it may hang in a plugin's own code.

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strconv"
@@ -42,18 +43,19 @@ func (k *keeper) begin() (Record, error) {
 	}
 	var ctx context.Context
 	ctx, k.cancel = signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	first := &firstLines{}
 	where := make(chan *goplugin.ReattachConfig, 1)
 	k.served = make(chan struct{})
 	go goplugin.Serve(&goplugin.ServeConfig{ // ends with this process, or before it
 		HandshakeConfig: set.Handshake, VersionedPlugins: set.versions(), GRPCServer: k.server(set.server()),
-		Logger: hclog.New(&hclog.LoggerOptions{Level: hclog.Info, Output: os.Stderr, JSONFormat: true}),
+		Logger: hclog.New(&hclog.LoggerOptions{Level: hclog.Info, Output: io.MultiWriter(os.Stderr, first), JSONFormat: true}),
 		Test:   &goplugin.ServeTestConfig{Context: ctx, ReattachConfigCh: where, CloseCh: k.served},
 	})
 	select {
 	case c := <-where:
 		return k.recorded(c, log)
 	case <-k.served:
-		return Record{}, errors.New("go-plugin's server did not start; see what it logged: " + tail(log))
+		return Record{}, errors.New("go-plugin's server did not start; it logged: " + first.String())
 	}
 }
 
@@ -102,6 +104,26 @@ func (k *keeper) server(make func([]grpc.ServerOption) *grpc.Server) func([]grpc
 
 // silence is how long a connection may say nothing at first. The end of the server waits for such ones.
 const silence = 5 * time.Second
+
+// firstLines keeps the first of what go-plugin's server logs: why it did not start.
+type firstLines struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+// Write takes in a record.
+func (f *firstLines) Write(p []byte) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.text = append(f.text, p[:min(len(p), maxReport/16-len(f.text))]...)
+	return len(p), nil
+}
+
+func (f *firstLines) String() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return string(f.text)
+}
 
 // An idler ends the server when it has had no connection for a while.
 type idler struct {

@@ -71,9 +71,3 @@ func (l *logFile) fill(from *os.File) {
 		l.size += int64(written)
 	}
 }
-
-// tail is the end of a log, for an error.
-func tail(name string) string {
-	text, _ := os.ReadFile(name)
-	return string(text[max(0, len(text)-1024):])
-}

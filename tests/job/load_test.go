@@ -18,7 +18,7 @@ import (
 // Many jobs print numbered lines with checksums at once: whoever attaches sees all of them.
 func TestManyRunningJobs(t *testing.T) {
 	jobs := sized(50, 200)
-	lines := sized(100, 400)
+	lines, pause := sized(50, 150), time.Duration(sized(20, 100))*time.Millisecond
 	s, err := delivery.Open(t.Context(), transport.Self{}, session.Options{Stdout: os.Stderr})
 	if err != nil {
 		t.Fatal(err)
@@ -26,7 +26,7 @@ func TestManyRunningJobs(t *testing.T) {
 	defer s.Close()
 	ids := make([]string, jobs)
 	for i := range ids {
-		j, err := job.Start(t.Context(), s, count, Counting{Seed: i, Lines: lines, Pause: 20 * time.Millisecond})
+		j, err := job.Start(t.Context(), s, count, Counting{Seed: i, Lines: lines, Pause: pause})
 		if err != nil {
 			t.Fatalf("job %d: %+v", i, err)
 		}
