@@ -14,7 +14,8 @@ func program(string) string { return "/proc/self/exe" }
 
 func session() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }
 
-// Is reports whether a process is a detached copy of this program, of the same user.
+// Is reports whether a process is a detached copy of this program, of the same user. A copy must stay dumpable, or this
+// process would need CAP_SYS_PTRACE to see its program, which root of a container has not.
 func Is(pid int) bool {
 	dir := "/proc/" + strconv.Itoa(pid)
 	cmdline, err := os.ReadFile(dir + "/cmdline")
