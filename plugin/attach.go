@@ -10,7 +10,6 @@ import (
 
 	goplugin "github.com/hashicorp/go-plugin"
 	"github.com/hashicorp/go-plugin/runner"
-	"google.golang.org/grpc"
 )
 
 // AttachOptions are how a detached plugin is attached to. The zero value of every field is its default.
@@ -72,7 +71,7 @@ func reattach(ctx context.Context, r Record, options []AttachOptions) (*Attached
 	a := &Attached{holder: h, plugin: goplugin.NewClient(&goplugin.ClientConfig{
 		HandshakeConfig: expect.Handshake, Plugins: plugins, Reattach: c, Logger: h.log,
 		AllowedProtocols: []goplugin.Protocol{goplugin.ProtocolGRPC},
-		GRPCDialOptions:  []grpc.DialOption{grpc.WithContextDialer(h.dial), grpc.WithChainUnaryInterceptor(h.bounded)},
+		GRPCDialOptions:  dialOptions(h),
 	})}
 	if err := a.start(ctx); err != nil {
 		_ = a.Close()

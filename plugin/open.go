@@ -7,7 +7,6 @@ import (
 	"time"
 
 	goplugin "github.com/hashicorp/go-plugin"
-	"google.golang.org/grpc"
 
 	"github.com/seed354a1416/deliveryboy/session"
 	"github.com/seed354a1416/deliveryboy/transport"
@@ -102,7 +101,7 @@ func (r *remote) manage(ctx context.Context, expect Set) (*Client, error) {
 		SkipHostEnv:      true,
 		Logger:           r.log,
 		RunnerFunc:       r.runner,
-		GRPCDialOptions:  []grpc.DialOption{grpc.WithContextDialer(r.dial), grpc.WithChainUnaryInterceptor(r.bounded)},
+		GRPCDialOptions:  dialOptions(r),
 	})
 	client := &Client{remote: r, plugin: c}
 	err := client.start(ctx)

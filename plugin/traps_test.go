@@ -328,14 +328,11 @@ func TestTrap10RecycledPID(t *testing.T) {
 	if _, err := plugin.Reattach(ctx, r); err == nil {
 		t.Error("one that is stopped said who it is")
 	}
-	println("cont", time.Now().String())
 	must(t, kill(r.PID, syscall.SIGCONT))
 	for _, r := range []plugin.Record{r, other} {
 		a, p := attach(t, r, plugin.AttachOptions{})
-		println("attached", time.Now().String())
 		who(t, p)
 		must(t, a.Stop(limited(t)))
-		println("stopped", time.Now().String())
 	}
 }
 
