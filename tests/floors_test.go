@@ -21,7 +21,8 @@ const module = "github.com/seed354a1416/deliveryboy"
 // floors is the house. An import goes down, never up or sideways. A sub-package lives on its parent's floor.
 var floors = map[string]int{
 	"cmd": 7, "examples": 7, "tests": 7,
-	"job": 6, "cluster": 6,
+	"examples/plugin": 7, // shows a plugin, so that it imports what those who write plugins do
+	"job":             6, "cluster": 6,
 	"plugin": 5, "pool": 5, "fleet": 5, "filesync": 5,
 	"delivery": 4,
 	"session":  3, "worker": 3,
@@ -189,6 +190,8 @@ func forbiddenModule(room, imp string, forTest bool) string {
 		return "a module for tests"
 	case m.light && floors[room] == attic: // an example does what a user's program does
 		return ""
+	case room == "examples/"+m.owner:
+		return ""
 	case m.owner != "" && m.owner != room && !(forTest && floors[room] == attic):
 		return "only " + m.owner + " may import it"
 	}
@@ -264,6 +267,8 @@ func TestBreaches(t *testing.T) {
 		{"owner", pkg{ImportPath: in("plugin"), Imports: []string{"github.com/hashicorp/go-plugin"}}, nil},
 		{"not the owner", pkg{ImportPath: in("pool"), Imports: []string{"github.com/nats-io/nats.go"}}, []string{"only cluster may import it"}},
 		{"light module in an example", pkg{ImportPath: in("examples/errors"), Imports: []string{"github.com/pkg/errors"}}, nil},
+		{"heavy module in its owner's example", pkg{ImportPath: in("examples/plugin"), Imports: []string{"google.golang.org/grpc", in("plugin")}}, nil},
+		{"heavy module in another's example", pkg{ImportPath: in("examples/plugin"), Imports: []string{"github.com/nats-io/nats.go"}}, []string{"only cluster may import it"}},
 		{"heavy module in an example", pkg{ImportPath: in("examples/x"), Imports: []string{"google.golang.org/grpc"}}, []string{"only plugin may import it"}},
 		{"not the owner, in a test", pkg{ImportPath: in("worker"), TestImports: []string{"github.com/pkg/errors"}}, []string{"only box may import it"}},
 		{"test module outside of tests", pkg{ImportPath: in("box"), Imports: []string{"pgregory.net/rapid"}}, []string{"a module for tests"}},
