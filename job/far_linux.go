@@ -66,7 +66,8 @@ func run(j *store.Job, ordered func() error) (receipt, error) {
 		j.Abandon()
 		return receipt{}, err
 	}
-	return receipt{PID: k.PID}, j.Close()
+	j.Close()
+	return receipt{PID: k.PID}, nil
 }
 
 // enqueue gives a job its place in its queue, and sees to it that somebody works there.
@@ -83,9 +84,7 @@ func enqueue(s *store.Store, j *store.Job, o *order) error {
 		j.Abandon()
 		return err
 	}
-	if err := j.Close(); err != nil {
-		return err
-	}
+	j.Close()
 	return keeper.Kick(s, o.Record.Queue, o.Record.Slots)
 }
 
@@ -99,30 +98,25 @@ func again(s *store.Store, r *store.Record) (receipt, error) {
 		return receipt{}, err
 	}
 	st, err := j.Status()
-	if err != nil {
-		_ = j.Close()
-		return receipt{}, err
+	if err == nil && st.Func != r.Func {
+		err = fmt.Errorf("job %s: it runs %s, not %s", r.ID, st.Func, r.Func)
 	}
-	if st.Func != r.Func {
-		_ = j.Close()
-		return receipt{}, fmt.Errorf("job %s: it runs %s, not %s", r.ID, st.Func, r.Func)
-	}
-	if st.Queue != "" && st.Phase == store.Waiting {
-		defer j.Close()
-		return receipt{Existed: true}, keeper.Kick(s, st.Queue, st.Slots)
-	}
-	if st.Phase == store.Lost && st.Keeper.PID == 0 { // ordered, but who did that was gone before it began
-		if claimed, err := j.Claim(); err != nil || claimed {
-			if err != nil {
-				_ = j.Close()
-				return receipt{}, err
-			}
+	if err == nil && st.Phase == store.Lost && st.Keeper.PID == 0 { // ordered, but who did that was gone before it began
+		var claimed bool
+		if claimed, err = j.Claim(); claimed {
 			got, err := run(j, func() error { return nil })
 			got.Existed = true
 			return got, err
 		}
 	}
-	return receipt{PID: st.Keeper.PID, Existed: true}, j.Close()
+	defer j.Close()
+	if err != nil {
+		return receipt{}, err
+	}
+	if st.Queue != "" && st.Phase == store.Waiting {
+		err = keeper.Kick(s, st.Queue, st.Slots)
+	}
+	return receipt{PID: st.Keeper.PID, Existed: true}, err
 }
 
 // settings notes what the worker was told about the function's surroundings: the job gets the same.
@@ -178,10 +172,10 @@ func find(id string) (*store.Store, *store.Job, func(), error) {
 	}
 	j, err := s.Find(id)
 	if err != nil {
-		_ = s.Close()
+		s.Close()
 		return nil, nil, nil, err
 	}
-	return s, j, func() { _ = j.Close(); _ = s.Close() }, nil
+	return s, j, func() { j.Close(); s.Close() }, nil
 }
 
 func statusHere(_ context.Context, id string) (Info, error) {
@@ -333,7 +327,7 @@ func listHere(ctx context.Context) ([]Info, error) {
 		var st *store.Status
 		if err == nil {
 			st, err = j.Status()
-			_ = j.Close()
+			j.Close()
 		}
 		switch {
 		case err == nil && !expired(st, time.Now()):

@@ -149,25 +149,22 @@ type Piece = spool.Piece
 func (h *Handle) Output(ctx context.Context, from Offset, follow bool) iter.Seq2[Piece, error] {
 	return func(yield func(Piece, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
-		pieces, ended := make(chan Piece), make(chan error, 1)
-		go func() { ended <- followThere.On(h.courier)(ctx, h.ID, from, follow, pieces) }()
-		over := false
-		defer func() {
-			cancel()
-			if !over {
-				<-ended
-			}
+		pieces, ended := make(chan Piece), make(chan struct{})
+		var failed error
+		go func() {
+			defer close(ended)
+			failed = followThere.On(h.courier)(ctx, h.ID, from, follow, pieces)
 		}()
+		defer func() { cancel(); <-ended }()
 		for {
 			select {
 			case p := <-pieces:
 				if !yield(p, nil) {
 					return
 				}
-			case err := <-ended:
-				over = true
-				if err != nil {
-					yield(Piece{}, err)
+			case <-ended:
+				if failed != nil {
+					yield(Piece{}, failed)
 				}
 				return
 			}

@@ -40,7 +40,7 @@ func mainSlot(s *store.Store, queue string, n int) int {
 			if err := keep(q.job, hooks{started: q.started}); err != nil {
 				q.postpone()
 			}
-			_ = q.job.Close()
+			q.job.Close()
 		}
 		_ = lock.Close()
 		// Who came after the last look and before the lock was free has not started anybody.
@@ -132,7 +132,7 @@ func (w *waiting) take(t store.Ticket) *store.Job {
 	if st, err := j.Status(); err == nil && (st.Phase == store.Ended || st.Phase == store.Lost) {
 		w.store.Discard(t)
 	}
-	_ = j.Close()
+	j.Close()
 	return nil
 }
 

@@ -24,11 +24,10 @@ type Reader struct {
 func NewReader(dir *os.Root, from Offset) *Reader { return &Reader{dir: dir, at: from} }
 
 // Close gives the descriptor back.
-func (r *Reader) Close() error {
-	if r.file == nil {
-		return nil
+func (r *Reader) Close() {
+	if r.file != nil {
+		_ = r.file.Close()
 	}
-	return r.file.Close()
 }
 
 // Next returns the next piece. The error is io.EOF if there is none yet; there may be one later.

@@ -54,7 +54,7 @@ func (s *Store) Begin(id string) (*Job, error) {
 				return j, nil
 			}
 		}
-		_ = j.Close()
+		j.Close()
 	}
 	_ = s.root.RemoveAll(s.jobPath(id))
 	return nil, failed(s.path, err)
@@ -79,7 +79,7 @@ func (s *Store) Find(id string) (*Job, error) {
 		return nil, notFound(id, err)
 	}
 	if _, err := j.Dir.Lstat(recordFile); err != nil {
-		_ = j.Close()
+		j.Close()
 		return nil, notFound(id, err)
 	}
 	return j, nil
@@ -93,11 +93,11 @@ func notFound(id string, err error) error {
 }
 
 // Close gives the descriptors back; the lock is free then, unless somebody inherited it.
-func (j *Job) Close() error {
+func (j *Job) Close() {
 	if j.lock != nil {
 		_ = j.lock.Close()
 	}
-	return j.Dir.Close()
+	_ = j.Dir.Close()
 }
 
 // Lock is the file of the lock, for a keeper to inherit; nil if it is not held.
@@ -175,7 +175,7 @@ func syncDir(root *os.Root, name string) error {
 
 // Abandon removes what Begin made.
 func (j *Job) Abandon() {
-	_ = j.Close()
+	j.Close()
 	_ = j.store.root.RemoveAll(j.store.jobPath(j.ID))
 }
 
@@ -313,7 +313,7 @@ func (s *Store) Begun(id string) bool {
 // Clear removes what is left of a job that was never ordered, if whoever began it is gone.
 func (s *Store) Clear(id string) bool {
 	if j, err := s.Find(id); err == nil {
-		_ = j.Close()
+		j.Close()
 		return false
 	}
 	return !s.Begun(id) && s.root.RemoveAll(s.jobPath(id)) == nil
@@ -407,7 +407,7 @@ func (s *Store) sweep(e fs.DirEntry) {
 	}
 	if j, err := s.open(e.Name()); err == nil {
 		kept, err := j.kept()
-		_ = j.Close()
+		j.Close()
 		if kept || err != nil && !errors.Is(err, ErrNotFound) {
 			return
 		}

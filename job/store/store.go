@@ -64,7 +64,7 @@ func OpenAt(path string) (*Store, error) {
 	}
 	for _, dir := range []string{jobsDir, queuesDir} {
 		if err := root.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-			root.Close()
+			_ = root.Close()
 			return nil, failed(path, err)
 		}
 	}
@@ -72,7 +72,7 @@ func OpenAt(path string) (*Store, error) {
 }
 
 // Close gives the descriptor back.
-func (s *Store) Close() error { return s.root.Close() }
+func (s *Store) Close() { _ = s.root.Close() }
 
 // Path is where the store of this user is.
 func Path() (string, error) {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -255,4 +256,145 @@ func TestOverASession(t *testing.T) {
 	}
 	_, _ = again.Wait(ctx)
 	_ = again.Acknowledge(ctx)
+}
+
+// What needs its caller is refused, with what to do; so is what nobody could carry out.
+func TestWhatIsNoJob(t *testing.T) {
+	ctx := short(t)
+	c := once(targetNamed("self").via)
+	_, err := job.Start(ctx, c, stream, nil)
+	var packing *box.PackingError
+	if !errors.As(err, &packing) || !strings.Contains(err.Error(), "arg 0, io.Reader") {
+		t.Errorf("a reader: %v", err)
+	}
+	for want, o := range map[string]job.Options{
+		"job id":       {ID: "../../etc"},
+		"queue \"../x": {Queue: "../x"},
+		"slots":        {Queue: "q", Slots: 5000},
+		"Grace":        {Grace: time.Hour},
+		"Timeout":      {Timeout: -1},
+		"Output":       {Output: 5},
+		"Tries":        {Tries: 1 << 20},
+		"bytes":        {Name: strings.Repeat("x", 300)},
+	} {
+		if _, err := job.Start(ctx, c, where, 0, o); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v, want %q", o, err, want)
+		}
+	}
+	for _, id := range []string{"", "x", "../../../etc/passwd", strings.ToUpper(job.NewID()), job.NewID()} {
+		if _, err := job.Attach[Where](ctx, c, id); err == nil || !strings.Contains(err.Error(), "job") {
+			t.Errorf("%q: %v", id, err)
+		}
+	}
+}
+
+// A function of any type, and one that was ordered twice.
+func TestUntyped(t *testing.T) {
+	ctx := short(t)
+	c := once(targetNamed("self").via)
+	id := job.NewID()
+	for range 2 {
+		h, err := job.StartEntry(ctx, c, anyArgs.Entry(), []any{40, 2}, job.Options{ID: id})
+		if err != nil {
+			t.Fatalf("%+v", err)
+		}
+		got, err := h.Results(ctx)
+		if err != nil || len(got) != 1 || got[0] != 42 {
+			t.Errorf("%v, %+v", got, err)
+		}
+	}
+	if _, err := job.StartEntry(ctx, c, where.Entry(), []any{0}, job.Options{ID: id}); err == nil || !strings.Contains(err.Error(), "it runs any.args") {
+		t.Errorf("another function under the same identifier: %v", err)
+	}
+	if _, err := job.Attach[string](ctx, c, id); err == nil || !strings.Contains(err.Error(), "returns") {
+		t.Errorf("as another type: %v", err)
+	}
+	h, err := job.AttachHandle(ctx, c, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Forget(ctx); err != nil {
+		t.Error(err)
+	}
+	if _, err := h.Info(ctx); !errors.Is(err, job.ErrNotFound) {
+		t.Error(err)
+	}
+}
+
+// A signal reaches the worker; a job that is forgotten while it runs goes away when it ends; a reader may leave.
+func TestSignalAndForget(t *testing.T) {
+	ctx := short(t)
+	c := once(targetNamed("self").via)
+	j, err := job.Start(ctx, c, count, Counting{Seed: 3, Lines: 100_000, Pause: time.Millisecond})
+	if err != nil {
+		t.Fatalf("%+v", err)
+	}
+	var at job.Offset
+	n := 0
+	for p, err := range j.Output(ctx, job.Offset{}, true) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if at = p.Next; n > 3 {
+			break
+		}
+		n++
+	}
+	for p, err := range j.Output(ctx, at, true) { // where it left
+		if err != nil || p.Dropped > 0 || !strings.HasPrefix(string(p.Data), "3 ") {
+			t.Errorf("%+v, %v", p, err)
+		}
+		break
+	}
+	if err := j.Forget(ctx); err != nil {
+		t.Error(err)
+	}
+	if i, err := j.Info(ctx); err != nil || i.Phase != job.Running {
+		t.Errorf("%+v, %v", i, err)
+	}
+	if err := j.Signal(ctx, syscall.SIGTERM); err != nil {
+		t.Errorf("%+v", err)
+	}
+	eventually(t, "it goes away", func() bool { _, err := j.Info(ctx); return errors.Is(err, job.ErrNotFound) })
+	if err := j.Signal(ctx, syscall.SIGTERM); !errors.Is(err, job.ErrNotFound) {
+		t.Errorf("%+v", err)
+	}
+}
+
+// Of more output than there is room for, the newest part stays, or the oldest; how much is missing is known.
+func TestOutputLimits(t *testing.T) {
+	ctx := short(t)
+	c := once(targetNamed("self").via)
+	const lines, width = 4000, 1000
+	for _, oldest := range []bool{false, true} {
+		j, err := job.Start(ctx, c, count, Counting{Seed: 4, Lines: lines, Width: width}, job.Options{Output: 1 << 20, KeepOldest: oldest})
+		if err != nil {
+			t.Fatalf("%+v", err)
+		}
+		if _, err := j.Wait(ctx); err != nil {
+			t.Fatalf("%+v", err)
+		}
+		var kept, missing, last int64
+		var text strings.Builder
+		for p, err := range j.Output(ctx, job.Offset{}, false) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			kept, missing, last = kept+int64(len(p.Data)), missing+p.Dropped, p.Next.Data
+			text.Write(p.Data)
+		}
+		total := int64(0)
+		for n := range lines {
+			total += int64(len(line(4, n)) + width + 1)
+		}
+		i, err := j.Info(ctx)
+		if err != nil || kept+missing != total || last != total || i.Dropped != missing || kept > 1<<20 || kept < 700<<10 {
+			t.Errorf("oldest %v: %d bytes kept, %d missing, of %d; %+v; %v", oldest, kept, missing, total, i, err)
+		}
+		first, final := strings.HasPrefix(text.String(), line(4, 0)), strings.HasSuffix(strings.TrimSpace(text.String()), line(4, lines-1))
+		if first != oldest || final == oldest {
+			t.Errorf("oldest %v: the first line is there: %v, the last one: %v", oldest, first, final)
+		}
+		_ = j.Acknowledge(ctx)
+	}
 }
