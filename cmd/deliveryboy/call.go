@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"os"
 	"reflect"
 	"strings"
@@ -38,6 +37,7 @@ type call struct {
 	json       bool
 	raw        bool
 	dryRun     bool
+	detach     detachFlags
 }
 
 func newCall(t *terminal) *cobra.Command {
@@ -63,11 +63,15 @@ What the function writes arrives while it runs. On a terminal, control character
 it, in results and in errors are shown by number, unless --raw is given. With --json,
 stdout holds one JSON document and nothing else; the function's output goes to stderr.
 
+With --detach the call becomes a job: it runs on when this command has ended, which it
+does at once, with the job's identifier on stdout. See deliveryboy jobs.
+
 Relative paths and programs are looked up on the far side, where the directory is /
 unless --dir or chdir= says otherwise.`,
 		Example: `  deliveryboy call user.lookup root
   deliveryboy call --via sudo file.write '{"path": "/etc/motd", "text": "hello\n"}'
   deliveryboy call --via sudo=www --timeout 30s command.run '{"argv": ["id"]}'
+  deliveryboy call --via sudo --detach --name update command.run '{"argv": ["apt-get", "update"]}'
   deliveryboy call --json --via ssh=web1 host.facts | jq .results[0].kernel`,
 		Args:              c.checkArgs,
 		ValidArgsFunction: completeFunction,
@@ -85,12 +89,13 @@ unless --dir or chdir= says otherwise.`,
 	f.BoolVar(&c.json, "json", false, "write one JSON document to stdout")
 	f.BoolVar(&c.raw, "raw", false, "write text as it is, control characters included")
 	f.BoolVar(&c.dryRun, "dry-run", false, "show what would be run, and run nothing")
+	c.detach.add(f)
 	completeSpecFlag(cmd)
 	return cmd
 }
 
 // checkArgs checks what needs no far side, before anything is done.
-func (c *call) checkArgs(_ *cobra.Command, args []string) error {
+func (c *call) checkArgs(cmd *cobra.Command, args []string) error {
 	switch {
 	case c.json && c.raw:
 		return &usageError{what: "flags --json and --raw", why: "they contradict each other; give one of them"}
@@ -99,15 +104,16 @@ func (c *call) checkArgs(_ *cobra.Command, args []string) error {
 	case len(args) == 0:
 		return &usageError{what: "call", why: "no function name given; deliveryboy functions lists them"}
 	}
-	if _, ok := registry.Lookup(args[0]); !ok {
+	entry, ok := registry.Lookup(args[0])
+	if !ok {
 		return unknownFunction(args[0])
 	}
-	return nil
+	return c.detach.check(cmd.Flags(), entry)
 }
 
 func unknownFunction(name string) error {
 	e := &usageError{what: "function", value: quote(name), why: "there is none of this name; deliveryboy functions lists them"}
-	if near := spelling.Near(name, registry.Names(), 3); len(near) > 0 {
+	if near := spelling.Near(name, functionNames(), 3); len(near) > 0 {
 		e.why = "there is none of this name; did you mean " + strings.Join(near, ", ") + "?"
 	}
 	return e
@@ -121,12 +127,11 @@ func (c *call) run(cmd *cobra.Command, words []string) error {
 		return err
 	}
 	once := c.once()
-	ctx := cmd.Context()
-	if c.timeout.value > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, c.timeout.value)
-		defer cancel()
+	if c.detach.on {
+		return c.start(cmd.Context(), entry, args, once)
 	}
+	ctx, cancel := c.timeout.within(cmd.Context())
+	defer cancel()
 	if c.dryRun {
 		return c.explain(ctx, entry, args, once)
 	}
@@ -185,7 +190,7 @@ func (c *call) deliver(ctx context.Context, entry *registry.Entry, args []reflec
 			failed = &outputError{err}
 		}
 	}
-	if failed = c.late(ctx, failed); failed != nil && !returned(failed) {
+	if failed = c.timeout.late(ctx, failed); failed != nil && !returned(failed) {
 		results = nil // they are zero: the function has returned none
 	}
 	o := outcome{function: entry.Name(), via: c.via.text, results: results, err: failed, run: w.run}
@@ -193,15 +198,6 @@ func (c *call) deliver(ctx context.Context, entry *registry.Entry, args []reflec
 		return err
 	}
 	return failed
-}
-
-// late says that a call failed because its time was up, if that is so.
-func (c *call) late(ctx context.Context, err error) error {
-	gaveUp := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
-	if gaveUp && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return &timeoutError{c.timeout.value, err}
-	}
-	return err
 }
 
 // returned reports whether a function came to its end and failed.

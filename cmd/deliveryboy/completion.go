@@ -26,7 +26,7 @@ func completeFunction(_ *cobra.Command, args []string, toComplete string) ([]str
 		return nil, cobra.ShellCompDirectiveDefault
 	}
 	var names []string
-	for _, name := range registry.Names() {
+	for _, name := range functionNames() {
 		if entry, ok := registry.Lookup(name); ok && strings.HasPrefix(name, toComplete) {
 			names = append(names, name+"\t"+entry.Doc())
 		}
@@ -55,6 +55,13 @@ func completeSpec(_ *cobra.Command, _ []string, toComplete string) ([]string, co
 
 func completeSpecFlag(cmd *cobra.Command) {
 	if err := cmd.RegisterFlagCompletionFunc("via", completeSpec); err != nil {
+		panic(err) // there is no such flag: a mistake in this package
+	}
+}
+
+// completeWords completes a flag that is one of a few words.
+func completeWords(cmd *cobra.Command, flag string, words []string) {
+	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)); err != nil {
 		panic(err) // there is no such flag: a mistake in this package
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/seed354a1416/deliveryboy/box"
 	"github.com/seed354a1416/deliveryboy/cmd/deliveryboy/internal/argument"
+	"github.com/seed354a1416/deliveryboy/job"
 	"github.com/seed354a1416/deliveryboy/transport"
 )
 
@@ -38,6 +39,7 @@ var exits = []struct {
 	{"64", "the command line is wrong", usageStatus},
 	{"65", "an argument is no value of its type, or cannot be packed", dataStatus},
 	{"69", "the call did not end in time", lateStatus},
+	{"69", "a job is not there, is lost, could not be run, or is not as far as that needs", jobStatus},
 	{"n", "the function failed with an exit status of its own: that of a program, or of os.Exit", ownStatus},
 	{"2", "the function panicked", panicStatus},
 	{"1", "the function failed", failedStatus},
@@ -119,7 +121,20 @@ func dataStatus(err error) int {
 }
 
 func lateStatus(err error) int {
-	if errors.As(err, new(*timeoutError)) {
+	var ended *endedError
+	if errors.As(err, new(*timeoutError)) || errors.As(err, &ended) && ended.outcome == job.TimedOut {
+		return exitUnavailable
+	}
+	return 0
+}
+
+// jobStatus is for what went wrong between this command and a job, and not in the job's function.
+func jobStatus(err error) int {
+	var ended *endedError
+	switch remote := remoteOf(err); {
+	case remote != nil && strings.HasPrefix(remote.Origin.Func, jobFunctions),
+		errors.As(err, new(*stateError)), errors.As(err, new(*job.LostError)),
+		errors.As(err, &ended) && ended.outcome == job.Broken:
 		return exitUnavailable
 	}
 	return 0

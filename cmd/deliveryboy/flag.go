@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strconv"
@@ -39,6 +40,23 @@ func (f *durationFlag) Set(s string) error {
 	}
 	f.value = d
 	return nil
+}
+
+// within limits a context to it, if it was given.
+func (f *durationFlag) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	if f.value == 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, f.value)
+}
+
+// late says that what was to be done in such a context failed because the time was up, if that is so.
+func (f *durationFlag) late(ctx context.Context, err error) error {
+	gaveUp := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	if gaveUp && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return &timeoutError{f.value, err}
+	}
+	return err
 }
 
 // looksLikeDuration reports whether s is a number and a unit that time.ParseDuration knows, so that only the size can be

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -51,7 +52,7 @@ those functions alone, and how their arguments and results are written.`,
 func (t *terminal) functions(names []string, asJSON bool) error {
 	all := len(names) == 0
 	if all {
-		names = registry.Names()
+		names = functionNames()
 	}
 	list := []function{}
 	for _, name := range names {
@@ -69,6 +70,11 @@ func (t *terminal) functions(names []string, asJSON bool) error {
 		return &outputError{err}
 	}
 	return nil
+}
+
+// functionNames are the functions that are there for people. Those that the library itself is made of are not shown.
+func functionNames() []string {
+	return slices.DeleteFunc(registry.Names(), func(name string) bool { return strings.HasPrefix(name, "deliveryboy.") })
 }
 
 func functionOf(e *registry.Entry) function {

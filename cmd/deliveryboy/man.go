@@ -50,7 +50,7 @@ func statusSection() manual.Section {
 // functionSection is the list of functions.
 func functionSection() manual.Section {
 	s := manual.Section{Title: "FUNCTIONS"}
-	for _, name := range registry.Names() {
+	for _, name := range functionNames() {
 		if e, ok := registry.Lookup(name); ok {
 			s.Rows = append(s.Rows, [2]string{name, e.Doc()})
 		}

@@ -13,6 +13,7 @@ import (
 
 // outcome is what came of a call.
 type outcome struct {
+	job      string // if it was one
 	function string
 	via      string
 	results  []reflect.Value
@@ -54,6 +55,7 @@ func (c *call) showResult(v reflect.Value) error {
 
 // document is an outcome for programs. Its field names do not change.
 type document struct {
+	Job      string    `json:"job,omitempty"` // if it was one
 	Function string    `json:"function"`
 	Via      string    `json:"via"`
 	Results  []any     `json:"results"`
@@ -84,7 +86,7 @@ type problem struct {
 }
 
 func (o outcome) document() document {
-	d := document{Function: o.function, Via: o.via, Results: []any{}}
+	d := document{Job: o.job, Function: o.function, Via: o.via, Results: []any{}}
 	for _, r := range o.results {
 		d.Results = append(d.Results, r.Interface())
 	}

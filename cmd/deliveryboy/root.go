@@ -31,7 +31,7 @@ back as if the function had run here.`,
 	root.SetFlagErrorFunc(flagError)
 	root.PersistentFlags().BoolVar(&t.verbose, "verbose", false, "show all that is known about an error, and who ran the function")
 	root.SetHelpCommand(newHelp())
-	root.AddCommand(newCall(t), newFunctions(t), newExplain(t), newVersion(t), newMan(t))
+	root.AddCommand(newCall(t), newJobs(t), newFunctions(t), newExplain(t), newVersion(t), newMan(t))
 	root.InitDefaultCompletionCmd()
 	wantShell(root)
 	return root
@@ -42,7 +42,7 @@ func noCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	e := &usageError{what: "command", value: quote(args[0]), why: "unknown command; see deliveryboy --help"}
+	e := &usageError{what: "command", value: quote(args[0]), why: "unknown command; see " + cmd.CommandPath() + " --help"}
 	cmd.SuggestionsMinimumDistance = 2
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		e.why = "unknown command; did you mean " + near[0] + "?"
