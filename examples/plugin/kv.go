@@ -83,23 +83,24 @@ func (c *client) Get(ctx context.Context, key string) (string, error) {
 // service is the plugin's side.
 var service = grpc.ServiceDesc{
 	ServiceName: "kv.Store", HandlerType: (*Store)(nil),
-	Methods: []grpc.MethodDesc{{MethodName: "Put", Handler: put}, {MethodName: "Get", Handler: get}},
+	Methods: []grpc.MethodDesc{
+		method("Put", func(ctx context.Context, s Store, pair *structpb.Struct) (any, error) {
+			f := pair.GetFields()
+			return new(emptypb.Empty), s.Put(ctx, f["key"].GetStringValue(), f["value"].GetStringValue())
+		}),
+		method("Get", func(ctx context.Context, s Store, key *wrapperspb.StringValue) (any, error) {
+			v, err := s.Get(ctx, key.GetValue())
+			return wrapperspb.String(v), err
+		}),
+	},
 }
 
-func put(store any, ctx context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
-	var pair structpb.Struct
-	if err := decode(&pair); err != nil {
-		return nil, err
-	}
-	f := pair.GetFields()
-	return new(emptypb.Empty), store.(Store).Put(ctx, f["key"].GetStringValue(), f["value"].GetStringValue())
-}
-
-func get(store any, ctx context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
-	var key wrapperspb.StringValue
-	if err := decode(&key); err != nil {
-		return nil, err
-	}
-	v, err := store.(Store).Get(ctx, key.GetValue())
-	return wrapperspb.String(v), err
+func method[In any](name string, call func(context.Context, Store, *In) (any, error)) grpc.MethodDesc {
+	return grpc.MethodDesc{MethodName: name, Handler: func(s any, ctx context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
+		in := new(In)
+		if err := decode(in); err != nil {
+			return nil, err
+		}
+		return call(ctx, s.(Store), in)
+	}}
 }

@@ -124,7 +124,7 @@ func attach(ctx context.Context, file string, end bool, stdout io.Writer) error 
 	if end {
 		return store.Stop(ctx)
 	}
-	defer store.Close()
+	defer func() { _ = store.Close() }()
 	return try(ctx, store, stdout)
 }
 
