@@ -251,7 +251,10 @@ func followHere(ctx context.Context, id string, from spool.Offset, follow bool, 
 	if !follow {
 		return look()
 	}
-	_, err = watch(ctx, s, j, look)
+	st, err := watch(ctx, s, j, look)
+	if err == nil && st.Result != nil && r.At().Pos < st.Result.Output.Pos {
+		err = fmt.Errorf("job %s: %w: its output ends at %d, not at %d", id, store.ErrDamaged, r.At().Pos, st.Result.Output.Pos)
+	}
 	return err
 }
 

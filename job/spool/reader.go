@@ -11,6 +11,8 @@ import (
 	"time"
 )
 
+var errChecksum = errors.New("the checksum is wrong")
+
 // A Reader reads a spool from an offset on, also while it grows. It is not safe for concurrent use.
 type Reader struct {
 	dir  *os.Root
@@ -30,6 +32,9 @@ func (r *Reader) Close() {
 	}
 }
 
+// At is where the next piece begins.
+func (r *Reader) At() Offset { return r.at }
+
 // Next returns the next piece. The error is io.EOF if there is none yet; there may be one later.
 func (r *Reader) Next() (Piece, error) {
 	for {
@@ -39,6 +44,9 @@ func (r *Reader) Next() (Piece, error) {
 			}
 		}
 		p, err := r.frame()
+		if errors.Is(err, errChecksum) { // perhaps it was being written, and taken back, at this moment
+			p, err = r.frame()
+		}
 		if !errors.Is(err, io.EOF) {
 			return p, err
 		}
@@ -103,7 +111,7 @@ func (r *Reader) frame() (Piece, error) {
 	}
 	sum := crc32.Update(crc32.Checksum(r.head[:16], castagnoli), castagnoli, data)
 	if sum != binary.BigEndian.Uint32(r.head[16:]) {
-		return Piece{}, fmt.Errorf("spool: at %d: the checksum is wrong", r.at.Pos)
+		return Piece{}, fmt.Errorf("spool: at %d: %w", r.at.Pos, errChecksum)
 	}
 	p := Piece{
 		Stream: Stream(r.head[4]), Time: time.Unix(0, int64(binary.BigEndian.Uint64(r.head[8:]))), Data: data,

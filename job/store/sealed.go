@@ -43,13 +43,17 @@ func seal(kind string, head any, segments [][]byte) ([]byte, error) {
 	if len(body) > MaxSealed {
 		return nil, fmt.Errorf("%s: %d bytes; at most %d are allowed", kind, len(body), MaxSealed)
 	}
-	return append(fmt.Appendf(nil, sealLine, kind, len(body), crc32.ChecksumIEEE(body)), body...), nil
+	return append(sealHead(kind, body), body...), nil
+}
+
+func sealHead(kind string, body []byte) []byte {
+	return fmt.Appendf(nil, sealLine, kind, len(body), crc32.ChecksumIEEE(body))
 }
 
 // unseal reads a sealed file into head, and returns the segments, which share its memory.
 func unseal(data []byte, kind string, head any) ([][]byte, error) {
 	line, body, _ := bytes.Cut(data, []byte("\n"))
-	if want := fmt.Sprintf(sealLine, kind, len(body), crc32.ChecksumIEEE(body)); string(line)+"\n" != want {
+	if string(line)+"\n" != string(sealHead(kind, body)) {
 		return nil, fmt.Errorf("%s: %w: it begins with %.80q", kind, ErrDamaged, line)
 	}
 	line, body, _ = bytes.Cut(body, []byte("\n"))
