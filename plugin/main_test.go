@@ -170,3 +170,22 @@ func within(t *testing.T, what string, so func() bool) {
 		}
 	}
 }
+
+// workers lists the processes that are workers or guardians.
+func workers(t *testing.T) (found []string) {
+	t.Helper()
+	all, err := st.Root.Processes()
+	must(t, err)
+	for _, p := range all {
+		if len(p.Argv) > 1 && strings.Contains(strings.Join(p.Argv, " "), "__deliver") {
+			found = append(found, fmt.Sprint(p))
+		}
+	}
+	return found
+}
+
+// noWorkers waits until none is left.
+func noWorkers(t *testing.T) {
+	t.Helper()
+	within(t, "the end of all workers", func() bool { return len(workers(t)) == 0 })
+}

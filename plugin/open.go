@@ -108,10 +108,10 @@ func (r *remote) manage(ctx context.Context, expect Set) (*Client, error) {
 	if err == nil {
 		return client, nil
 	}
-	_ = client.CloseContext(done)
-	if r.failed != nil {
-		err = r.failed // as it is, not as go-plugin tells it
+	if why := r.why(); why != nil {
+		err = why // as it is, not as go-plugin or gRPC tells it
 	}
+	_ = client.CloseContext(done)
 	return nil, fmt.Errorf("plugin: open %q: %w", r.set, err)
 }
 

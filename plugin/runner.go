@@ -137,6 +137,16 @@ func (r *remote) lost() error {
 	return nil
 }
 
+// why is what the far side said when it could not be opened: in the session, in the handshake, or to the connection.
+func (r *remote) why() error {
+	if r.failed != nil {
+		return r.failed
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.cause
+}
+
 // Kill ends the session.
 func (r *remote) Kill(context.Context) error { return r.close() }
 

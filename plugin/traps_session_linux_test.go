@@ -33,25 +33,6 @@ func sudo(t *testing.T, o plugin.Options) (*plugin.Client, probe) {
 	return openRough(t, transport.Sudo{}, o)
 }
 
-// workers lists the processes that are workers or guardians.
-func workers(t *testing.T) (found []string) {
-	t.Helper()
-	all, err := st.Root.Processes()
-	must(t, err)
-	for _, p := range all {
-		if len(p.Argv) > 1 && strings.Contains(strings.Join(p.Argv, " "), "__deliver") {
-			found = append(found, fmt.Sprint(p))
-		}
-	}
-	return found
-}
-
-// noWorkers waits until none is left.
-func noWorkers(t *testing.T) {
-	t.Helper()
-	within(t, "the end of all workers", func() bool { return len(workers(t)) == 0 })
-}
-
 // 1: a blocking read of stdin holds a processor for up to 10 ms. A worker waits in the runtime's poller instead.
 func TestTrap1BlockingStdin(t *testing.T) {
 	leaks(t)
