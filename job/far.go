@@ -28,16 +28,20 @@ func registered[F any](name string, fn F, doc string) registry.Func[F] {
 	return registry.Register("deliveryboy.job."+name, fn, registry.Rules{Doc: doc, Idempotent: true})
 }
 
-// An order is what travels to start a job.
+// An order is what travels to start a job: as one sealed piece, because its reader has no types to learn then, which every
+// fresh process would do anew.
 type order struct {
 	Record store.Record
 	Call   [][]byte // the box, as segments
 }
 
-// A receipt is what comes back when the job is there.
-type receipt struct {
-	PID     int  // of the keeper; 0 if the job waits in a queue
-	Existed bool // there was a job of this identifier already
+const orderKind = "order"
+
+func (o *order) pack() ([]byte, error) { return store.Seal(orderKind, &o.Record, o.Call) }
+
+func unpackOrder(data []byte) (o order, err error) {
+	o.Call, err = store.Unseal(data, orderKind, &o.Record)
+	return o, err
 }
 
 // An ended is what comes back of a job that has ended, or is lost.

@@ -21,39 +21,45 @@ import (
 // lookAgain is how often somebody looks at a job that nobody keeps, and who therefore cannot push: it waits for its turn.
 const lookAgain = 100 * time.Millisecond
 
-// startHere starts a job on this machine, or finds that it has been started.
-func startHere(ctx context.Context, o order) (receipt, error) {
-	if err := o.check(ctx); err != nil {
-		return receipt{}, err
+// startHere starts a job on this machine, or finds that it has been started. The keeper's number is 0 if the job waits in a
+// queue.
+func startHere(ctx context.Context, data []byte) (pid int, existed bool, err error) {
+	o, err := unpackOrder(data)
+	if err == nil {
+		err = o.check(ctx)
+	}
+	if err != nil {
+		return 0, false, err
 	}
 	s, err := store.Open()
 	if err != nil {
-		return receipt{}, err
+		return 0, false, err
 	}
 	defer s.Close()
 	r := &o.Record
 	r.Submitted = time.Now()
 	if err := settings(r); err != nil {
-		return receipt{}, err
+		return 0, false, err
 	}
 	j, err := s.Begin(r.ID)
 	if errors.Is(err, fs.ErrExist) && s.Clear(r.ID) { // whoever began it was gone before it was a job
 		j, err = s.Begin(r.ID)
 	}
-	if errors.Is(err, fs.ErrExist) {
-		return again(s, r)
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		pid, err = again(s, r)
+		return pid, true, err
+	case err != nil:
+		return 0, false, err
+	case r.Queue != "":
+		return 0, false, enqueue(s, j, &o)
 	}
-	if err != nil {
-		return receipt{}, err
-	}
-	if r.Queue != "" {
-		return receipt{}, enqueue(s, j, &o)
-	}
-	return run(j, func() error { return j.Order(r, o.Call) })
+	pid, err = run(j, func() error { return j.Order(r, o.Call) })
+	return pid, false, err
 }
 
 // run starts the keeper of a job whose lock is held. Meanwhile the job is ordered.
-func run(j *store.Job, ordered func() error) (receipt, error) {
+func run(j *store.Job, ordered func() error) (pid int, err error) {
 	k, err := keeper.Start(j)
 	if err == nil {
 		if err = ordered(); err == nil {
@@ -64,10 +70,10 @@ func run(j *store.Job, ordered func() error) (receipt, error) {
 	}
 	if err != nil {
 		j.Abandon()
-		return receipt{}, err
+		return 0, err
 	}
 	j.Close()
-	return receipt{PID: k.PID}, nil
+	return k.PID, nil
 }
 
 // enqueue gives a job its place in its queue, and sees to it that somebody works there.
@@ -89,13 +95,13 @@ func enqueue(s *store.Store, j *store.Job, o *order) error {
 }
 
 // again is for an order that came before: because nobody heard of its fate, for instance.
-func again(s *store.Store, r *store.Record) (receipt, error) {
+func again(s *store.Store, r *store.Record) (pid int, err error) {
 	j, err := s.Find(r.ID)
 	if errors.Is(err, store.ErrNotFound) {
-		return receipt{}, fmt.Errorf("job %s: it is being ordered at this moment: try again", r.ID)
+		return 0, fmt.Errorf("job %s: it is being ordered at this moment: try again", r.ID)
 	}
 	if err != nil {
-		return receipt{}, err
+		return 0, err
 	}
 	st, err := j.Status()
 	if err == nil && st.Func != r.Func {
@@ -104,19 +110,17 @@ func again(s *store.Store, r *store.Record) (receipt, error) {
 	if err == nil && st.Phase == store.Lost && st.Keeper.PID == 0 { // ordered, but who did that was gone before it began
 		var claimed bool
 		if claimed, err = j.Claim(); claimed {
-			got, err := run(j, func() error { return nil })
-			got.Existed = true
-			return got, err
+			return run(j, func() error { return nil })
 		}
 	}
 	defer j.Close()
 	if err != nil {
-		return receipt{}, err
+		return 0, err
 	}
 	if st.Queue != "" && st.Phase == store.Waiting {
 		err = keeper.Kick(s, st.Queue, st.Slots)
 	}
-	return receipt{PID: st.Keeper.PID, Existed: true}, err
+	return st.Keeper.PID, err
 }
 
 // settings notes what the worker was told about the function's surroundings: the job gets the same.

@@ -12,11 +12,15 @@ import (
 // errSystem is what all functions give on a target where no keeper runs.
 var errSystem = errors.New("job: jobs run on Linux targets only: elsewhere there is nothing that would end what a lost keeper leaves behind")
 
-func startHere(ctx context.Context, o order) (receipt, error) {
-	if err := o.check(ctx); err != nil {
-		return receipt{}, err
+func startHere(ctx context.Context, data []byte) (pid int, existed bool, err error) {
+	o, err := unpackOrder(data)
+	if err == nil {
+		err = o.check(ctx)
 	}
-	return receipt{}, errSystem
+	if err == nil {
+		err = errSystem
+	}
+	return 0, false, err
 }
 
 func statusHere(context.Context, string) (Info, error) { return Info{}, errSystem }

@@ -65,23 +65,28 @@ func StartEntry(ctx context.Context, c box.Courier, e *registry.Entry, args []an
 	if err != nil {
 		return nil, undelivered(e.Name(), err)
 	}
-	got, err := order{r, call}.deliver(ctx, c)
+	pid, err := (&order{r, call}).deliver(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	return &Handle{ID: r.ID, PID: got.PID, courier: c, entry: e}, nil
+	return &Handle{ID: r.ID, PID: pid, courier: c, entry: e}, nil
 }
 
 func undelivered(function string, err error) error {
 	return box.NewDeliveryError(box.DeliveryError{Op: "pack", Func: function, Fate: box.NotStarted, Err: err})
 }
 
-// deliver gives the order. The worker is told, in its argv if it is narrowed, that it starts this function.
-func (o order) deliver(ctx context.Context, c box.Courier) (receipt, error) {
+// deliver gives the order, and returns the keeper's number. The worker is told, in its argv if it is narrowed, that it starts
+// this function.
+func (o *order) deliver(ctx context.Context, c box.Courier) (pid int, err error) {
 	e := startThere.Entry()
-	b, err := e.Pack(ctx, []reflect.Value{reflect.ValueOf(o)})
+	data, err := o.pack()
+	var b *box.Box
+	if err == nil {
+		b, err = e.Pack(ctx, []reflect.Value{reflect.ValueOf(data)})
+	}
 	if err != nil {
-		return receipt{}, undelivered(o.Record.Func, err)
+		return 0, undelivered(o.Record.Func, err)
 	}
 	b.Starts = o.Record.Func
 	r, err := c.Deliver(ctx, b)
@@ -90,13 +95,13 @@ func (o order) deliver(ctx context.Context, c box.Courier) (receipt, error) {
 		if errors.As(err, &d) && d.Fate != box.NotStarted {
 			err = &StartError{o.Record.ID, err}
 		}
-		return receipt{}, err
+		return 0, err
 	}
 	results, err := e.Unpack(r)
 	if err != nil {
-		return receipt{}, err
+		return 0, err
 	}
-	return results[0].Interface().(receipt), nil
+	return int(results[0].Int()), nil
 }
 
 // Attach returns a job that was started before, by whichever program, as one whose function returns an R. The error is

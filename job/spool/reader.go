@@ -109,7 +109,7 @@ func (r *Reader) frame() (Piece, error) {
 	if n, err := r.file.ReadAt(data, at+headSize); n < len(data) {
 		return Piece{}, atEnd(err)
 	}
-	sum := crc32.Update(crc32.Checksum(r.head[:16], castagnoli), castagnoli, data)
+	sum := crc32.Update(crc32.ChecksumIEEE(r.head[:16]), crc32.IEEETable, data)
 	if sum != binary.BigEndian.Uint32(r.head[16:]) {
 		return Piece{}, fmt.Errorf("spool: at %d: %w", r.at.Pos, errChecksum)
 	}

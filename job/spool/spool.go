@@ -6,7 +6,7 @@
 //
 // A segment's name is out.POS.DATA: where it begins in the sequence, and how many bytes of output stand before it, both
 // as 16 hexadecimal digits. A frame is a head of 20 bytes and the data: length (4 bytes, big-endian), stream (1), three
-// zeros, time (8, nanoseconds since 1970), and a CRC-32 (Castagnoli) of all that, without itself (4). A frame of stream 0
+// zeros, time (8, nanoseconds since 1970), and a CRC-32 (IEEE) of all that (4). A frame of stream 0
 // stands for output that was dropped; its data is the number of bytes (8).
 package spool
 
@@ -65,15 +65,13 @@ const MaxPiece = 64 << 10
 
 const headSize = 20
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
 // appendFrame appends a frame to buf.
 func appendFrame(buf []byte, s Stream, at time.Time, data []byte) []byte {
 	start := len(buf)
 	buf = binary.BigEndian.AppendUint32(buf, uint32(len(data)))
 	buf = append(buf, byte(s), 0, 0, 0)
 	buf = binary.BigEndian.AppendUint64(buf, uint64(at.UnixNano()))
-	sum := crc32.Update(crc32.Checksum(buf[start:], castagnoli), castagnoli, data)
+	sum := crc32.Update(crc32.ChecksumIEEE(buf[start:]), crc32.IEEETable, data)
 	buf = binary.BigEndian.AppendUint32(buf, sum)
 	return append(buf, data...)
 }

@@ -136,7 +136,7 @@ func (j *Job) reserve() error {
 
 // write writes a sealed file, durably, under its own name; flags say what may be there already.
 func (j *Job) write(name, kind string, head any, segments [][]byte, flags int) error {
-	data, err := seal(kind, head, segments)
+	data, err := Seal(kind, head, segments)
 	if err != nil {
 		return err
 	}

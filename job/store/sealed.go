@@ -23,8 +23,8 @@ const (
 // MaxSealed is how long a sealed file may be: the largest call or reply there is, and the rest.
 const MaxSealed = 256<<20 + 2<<20
 
-// seal returns a sealed file.
-func seal(kind string, head any, segments [][]byte) ([]byte, error) {
+// Seal returns the bytes of a sealed file: head as JSON, and the segments.
+func Seal(kind string, head any, segments [][]byte) ([]byte, error) {
 	line, err := json.Marshal(head)
 	if err != nil {
 		return nil, err
@@ -50,8 +50,9 @@ func sealHead(kind string, body []byte) []byte {
 	return fmt.Appendf(nil, sealLine, kind, len(body), crc32.ChecksumIEEE(body))
 }
 
-// unseal reads a sealed file into head, and returns the segments, which share its memory.
-func unseal(data []byte, kind string, head any) ([][]byte, error) {
+// Unseal reads a sealed file into head, and returns the segments, which share its memory. The error is ErrDamaged if the
+// bytes are not what Seal gave for the kind.
+func Unseal(data []byte, kind string, head any) ([][]byte, error) {
 	line, body, _ := bytes.Cut(data, []byte("\n"))
 	if string(line)+"\n" != string(sealHead(kind, body)) {
 		return nil, fmt.Errorf("%s: %w: it begins with %.80q", kind, ErrDamaged, line)
@@ -100,5 +101,5 @@ func readSealed(dir *os.Root, name, kind string, head any) ([][]byte, error) {
 	if _, err := io.ReadFull(f, data); err != nil {
 		return nil, fmt.Errorf("%s: %w: %w", kind, ErrDamaged, err)
 	}
-	return unseal(data, kind, head)
+	return Unseal(data, kind, head)
 }

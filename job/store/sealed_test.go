@@ -19,31 +19,31 @@ func sample() (*Record, [][]byte) {
 func TestSealed(t *testing.T) {
 	t.Parallel()
 	record, segments := sample()
-	data, err := seal("record", record, segments)
+	data, err := Seal("record", record, segments)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var got Record
-	segs, err := unseal(data, "record", &got)
+	segs, err := Unseal(data, "record", &got)
 	if err != nil || !cmp.Equal(*record, got) || len(segs) != 3 || string(segs[0]) != "head" || len(segs[1]) != 0 || !bytes.Equal(segs[2], segments[2]) {
 		t.Errorf("%v, %q\n%s", err, segs, cmp.Diff(*record, got))
 	}
-	if _, err := unseal(data, "result", &got); !errors.Is(err, ErrDamaged) {
+	if _, err := Unseal(data, "result", &got); !errors.Is(err, ErrDamaged) {
 		t.Errorf("as another kind: %v", err)
 	}
 	for i := range data {
 		for bit := range 8 {
 			bad := bytes.Clone(data)
 			bad[i] ^= 1 << bit
-			if _, err := unseal(bad, "record", new(Record)); !errors.Is(err, ErrDamaged) {
+			if _, err := Unseal(bad, "record", new(Record)); !errors.Is(err, ErrDamaged) {
 				t.Fatalf("bit %d of byte %d flipped: %v", bit, i, err)
 			}
 		}
-		if _, err := unseal(data[:i], "record", new(Record)); !errors.Is(err, ErrDamaged) {
+		if _, err := Unseal(data[:i], "record", new(Record)); !errors.Is(err, ErrDamaged) {
 			t.Fatalf("cut at %d: %v", i, err)
 		}
 	}
-	if _, err := unseal(append(bytes.Clone(data), 0), "record", new(Record)); !errors.Is(err, ErrDamaged) {
+	if _, err := Unseal(append(bytes.Clone(data), 0), "record", new(Record)); !errors.Is(err, ErrDamaged) {
 		t.Errorf("one byte more: %v", err)
 	}
 }
@@ -51,7 +51,7 @@ func TestSealed(t *testing.T) {
 // FuzzUnseal gives unseal bodies whose checksum is right, as an attacker would.
 func FuzzUnseal(f *testing.F) {
 	record, segments := sample()
-	data, err := seal("record", record, segments)
+	data, err := Seal("record", record, segments)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func FuzzUnseal(f *testing.F) {
 	f.Add([]byte("{}\n\x00\x00\x00\x01\xff\xff\xff\xff\xff\xff\xff\xff"))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		r := new(Record)
-		segs, err := unseal(append(sealHead("record", body), body...), "record", r)
+		segs, err := Unseal(append(sealHead("record", body), body...), "record", r)
 		if err != nil {
 			if !errors.Is(err, ErrDamaged) {
 				t.Error(err)

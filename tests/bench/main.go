@@ -36,6 +36,7 @@ func rows() []row {
 	list = append(list, bulkRows()...)
 	list = append(list, streamRows()...)
 	list = append(list, sessionRows()...)
+	list = append(list, jobRows()...)
 	list = append(list, growthRows()...)
 	return append(list, warmGrowthRows()...)
 }
