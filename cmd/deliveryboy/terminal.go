@@ -24,10 +24,26 @@ func (t *terminal) report(err error) {
 	if !t.verbose {
 		return
 	}
-	detail := strings.TrimPrefix(fmt.Sprintf("%+v", err), err.Error())
-	if detail = strings.Trim(detail, "\n"); detail != "" {
+	if detail := detailOf(err); detail != "" {
 		fmt.Fprintln(t.err, plain.Text(detail))
 	}
+}
+
+// detailOf is what is known about an error beside its text: what it says itself, or the one that came from elsewhere.
+func detailOf(err error) string {
+	causes := []error{err}
+	if remote := remoteOf(err); remote != nil {
+		causes = append(causes, remote)
+	}
+	if d := deliveryOf(err); d != nil {
+		causes = append(causes, d)
+	}
+	for _, cause := range causes {
+		if detail := strings.Trim(strings.TrimPrefix(fmt.Sprintf("%+v", cause), cause.Error()), "\n"); detail != "" {
+			return detail
+		}
+	}
+	return ""
 }
 
 // maxMessage is how long the line about an error may be, in bytes: a far side can make its text as long as it likes.
