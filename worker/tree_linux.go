@@ -3,6 +3,7 @@ package worker
 import (
 	"errors"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -18,7 +19,7 @@ const treeTimeout = 2 * time.Second
 // subreaper, this process is the parent of all whose own parent is gone. Nothing privileged outlives its call, but for
 // detached copies of this program, and what they started: they are there to stay.
 func endTree() {
-	for deadline := time.Now().Add(treeTimeout); hasChildren() && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(treeTimeout); hasChildren() && !allDetached() && time.Now().Before(deadline); {
 		found := proctree.Below(os.Getpid(), detached.Is)
 		for _, p := range found {
 			p.Signal(unix.SIGKILL)
@@ -27,6 +28,20 @@ func endTree() {
 			return
 		}
 	}
+}
+
+// allDetached reports whether all children are there to stay, as far as that can be told without a look at every process
+// of the machine.
+func allDetached() bool {
+	first, ok := proctree.Children()
+	for _, pid := range first {
+		ok = ok && detached.Is(pid)
+	}
+	if !ok {
+		return false
+	}
+	again, ok := proctree.Children()
+	return ok && slices.Equal(first, again)
 }
 
 // hasChildren reports whether there is any child, dead or alive.
