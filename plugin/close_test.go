@@ -3,12 +3,14 @@ package plugin_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/seed354a1416/deliveryboy/plugin"
 	"github.com/seed354a1416/deliveryboy/session"
+	"github.com/seed354a1416/deliveryboy/tests/stage"
 )
 
 // A worker that is stopped answers nothing. The end is bounded all the same, and says what it took.
@@ -16,7 +18,7 @@ func TestCloseStopped(t *testing.T) {
 	overAll(t, func(t *testing.T, tg target) {
 		c, p := openRough(t, tg.via, plugin.Options{Shutdown: 100 * time.Millisecond})
 		_, pid := who(t, p)
-		must(t, kill(pid, syscall.SIGSTOP))
+		suspend(t, pid)
 		start := time.Now()
 		err := c.Close()
 		if took := time.Since(start); took > 15*time.Second {
@@ -48,7 +50,7 @@ func TestKillStopped(t *testing.T) {
 			leaks(t)
 			c, p := openRough(t, targets()[0].via, plugin.Options{Shutdown: 100 * time.Millisecond})
 			_, pid := who(t, p)
-			must(t, kill(pid, syscall.SIGSTOP))
+			suspend(t, pid)
 			end(c)
 			gone(t, pid)
 			<-c.Done()
@@ -64,6 +66,17 @@ func kill(pid int, sig syscall.Signal) error {
 		return st.Root.Kill(pid, sig)
 	}
 	return err
+}
+
+// suspend stops a process, and waits until it is.
+func suspend(t *testing.T, pid int) {
+	t.Helper()
+	must(t, kill(pid, syscall.SIGSTOP))
+	within(t, "the process to stop", func() bool {
+		all, err := st.Root.Processes()
+		must(t, err)
+		return slices.ContainsFunc(all, func(p stage.Process) bool { return p.PID == pid && p.State == "T" })
+	})
 }
 
 // gone waits until a process has ended.

@@ -42,7 +42,7 @@ func TestOpen(t *testing.T) {
 func TestOpenUnknown(t *testing.T) {
 	leaks(t)
 	_, err := plugin.Open(limited(t), transport.Self{}, "nothing")
-	if err == nil || !strings.Contains(err.Error(), `only ["probe"`) {
+	if err == nil || !strings.Contains(err.Error(), `provides no such set, only ["fault"`) {
 		t.Error(err)
 	}
 	var lost *box.DeliveryError

@@ -160,7 +160,7 @@ func TestTrap10RecycledPID(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	must(t, kill(r.PID, syscall.SIGSTOP))
+	suspend(t, r.PID)
 	if _, err := plugin.Reattach(ctx, r); err == nil {
 		t.Error("one that is stopped said who it is")
 	}
@@ -178,7 +178,7 @@ func TestStopStopped(t *testing.T) {
 	r := detach(t, self, plugin.StartOptions{})
 	a, p := attach(t, r, plugin.AttachOptions{Shutdown: 50 * time.Millisecond})
 	who(t, p)
-	must(t, kill(r.PID, syscall.SIGSTOP))
+	suspend(t, r.PID)
 	var took *plugin.StopError
 	if err := a.Stop(limited(t)); !errors.As(err, &took) || !took.Gone || took.Err != nil {
 		t.Error(err)
@@ -215,6 +215,9 @@ func TestDetachedSocket(t *testing.T) {
 	must(t, err)
 	if info.Mode().Perm() != 0o700 {
 		t.Error(info.Mode())
+	}
+	if at := listening(t, r.PID); len(at) != 1 || !strings.HasSuffix(at[0], " "+r.Address) {
+		t.Errorf("it listens at %v", at)
 	}
 	for _, file := range []string{"tcp", "tcp6", "udp", "udp6"} {
 		for inode := range sockets(t, r.PID) {

@@ -16,7 +16,7 @@ import (
 // jobRows are about jobs: from the order to where it is on disk and has a keeper.
 func jobRows() []row {
 	return []row{
-		{id: "R15", name: "start of a job", unit: milliseconds, rounds: 200, set: func(*stage.Stage) (*race, error) {
+		{id: "R15", name: "start of a job", unit: milliseconds, rounds: 200, spread: true, set: func(*stage.Stage) (*race, error) {
 			return jobStart(delivery.Once{Via: transport.Self{}})
 		}},
 	}
