@@ -5,17 +5,22 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"time"
 
 	goplugin "github.com/hashicorp/go-plugin"
 	"github.com/hashicorp/go-plugin/runner"
+
+	"github.com/seed354a1416/deliveryboy/box"
 )
 
 // AttachOptions are how a detached plugin is attached to. The zero value of every field is its default.
 type AttachOptions struct {
 	// Expect is what this side takes the set for. Zero: what it provides itself under the name in the record.
 	Expect Set
+
+	// Over reaches the plugin where it is: on another host, or as the user that it belongs to. Best a session, since each
+	// connection is a call, and so is waiting for its end. Nil: the plugin is on this machine, and in reach.
+	Over box.Courier
 
 	// Log gets the records of go-plugin. Nil: the handler of slog.Default.
 	Log slog.Handler
@@ -31,7 +36,7 @@ type Attached struct {
 	rpc    *goplugin.GRPCClient
 }
 
-// Reattach connects with the plugin of a record, on this machine. The record is not trusted: the process must have its
+// Reattach connects with the plugin of a record. The record is not trusted: the process must have its
 // number and its start, the very same process must listen at the address, and it must say that it has the record's id.
 // If one of these fails, nobody is signalled; the error is [ErrGone] if the plugin is no more.
 func Reattach(ctx context.Context, r Record, options ...AttachOptions) (*Attached, error) {
@@ -58,12 +63,8 @@ func reattach(ctx context.Context, r Record, options []AttachOptions) (*Attached
 	if !ok {
 		return nil, fmt.Errorf("version %d: this side has no such version", r.Version)
 	}
-	h, err := hold(r, &o)
+	h, err := hold(ctx, r, &o)
 	if err != nil {
-		return nil, err
-	}
-	if err := h.knock(ctx); err != nil {
-		h.process.close()
 		return nil, err
 	}
 	c := r.ReattachConfig()
@@ -74,6 +75,9 @@ func reattach(ctx context.Context, r Record, options []AttachOptions) (*Attached
 		GRPCDialOptions:  dialOptions(h),
 	})}
 	if err := a.start(ctx); err != nil {
+		if why := h.grip.why(); why != nil {
+			err = why
+		}
 		_ = a.Close()
 		return nil, err
 	}
@@ -118,15 +122,15 @@ func (a *Attached) Dispense(name string) (any, error) { return a.rpc.Dispense(na
 // Ping asks the plugin's server whether it is well.
 func (a *Attached) Ping(ctx context.Context) error { return ping(ctx, a.rpc) }
 
-// Done is closed when the plugin's process has ended. After Close nobody looks.
-func (a *Attached) Done() <-chan struct{} { return a.holder.process.ended }
+// Done is closed when the plugin's process has ended. After Close, or when the courier is lost, nobody looks.
+func (a *Attached) Done() <-chan struct{} { return a.holder.grip.over() }
 
 // Close lets go of the plugin, which stays.
 func (a *Attached) Close() error {
 	a.holder.leave()
 	a.holder.hurry()
 	a.plugin.Kill() // go-plugin's way to close a connection; what it would end has been left
-	a.holder.process.close()
+	a.holder.grip.close()
 	return nil
 }
 
@@ -140,36 +144,6 @@ func (a *Attached) Stop(ctx context.Context) error {
 	defer stop()
 	a.plugin.Kill()
 	err := a.holder.stopped()
-	a.holder.process.close()
+	a.holder.grip.close()
 	return err
-}
-
-// knock connects once to see what is wrong, if something is: gRPC would tell it as text.
-func (h *holder) knock(ctx context.Context) error {
-	c, err := h.dial(ctx, "")
-	if err != nil {
-		return err
-	}
-	return c.Close()
-}
-
-// dial connects with the plugin, if it is the record's own process that listens.
-func (h *holder) dial(ctx context.Context, _ string) (net.Conn, error) {
-	var d net.Dialer
-	c, err := d.DialContext(ctx, h.record.Network, h.record.Address)
-	if err != nil {
-		return nil, err
-	}
-	raw, err := c.(*net.UnixConn).SyscallConn()
-	if err == nil {
-		var pid, uid int
-		if pid, uid, err = peerOf(raw); err == nil && (pid != h.record.PID || uid != h.record.UID) {
-			err = fmt.Errorf("%w: process %d of user %d listens at its address", ErrGone, pid, uid)
-		}
-	}
-	if err != nil {
-		_ = c.Close()
-		return nil, err
-	}
-	return c, nil
 }

@@ -32,11 +32,10 @@ func TestNoBroker(t *testing.T) {
 	must(t, c.Ping(limited(t)))
 }
 
-// With a detached plugin it works.
+// With a detached plugin on this machine it works, for its first host.
 func TestBrokerDetached(t *testing.T) {
 	r := detach(t, self, plugin.StartOptions{})
 	a, p := attach(t, r, plugin.AttachOptions{})
-	defer a.Close()
 	broker := p.(*probeClient).broker
 	served := make(chan struct{})
 	go func() {
@@ -44,6 +43,17 @@ func TestBrokerDetached(t *testing.T) {
 		close(served)
 	}()
 	ask(t, p, "broker dial", "")
-	must(t, a.Stop(context.Background()))
+	must(t, a.Close())
 	<-served
+
+	a, p = attach(t, r, plugin.AttachOptions{})
+	if _, err := p.Do(limited(t), "broker accept", ""); err == nil || !strings.Contains(err.Error(), "broker closed") {
+		t.Errorf("a second host: %v", err)
+	}
+	must(t, a.Close())
+	a, p = attach(t, r, plugin.AttachOptions{Over: self})
+	if _, err := p.(*probeClient).broker.Accept(1); !errors.Is(err, plugin.ErrNoBroker) {
+		t.Errorf("over a courier: %v", err)
+	}
+	must(t, a.Stop(context.Background()))
 }

@@ -31,8 +31,9 @@
 // # Detached
 //
 // [Start] has a courier's side start a copy of the program that serves a set and stays when its starter ends. It returns a
-// [Record], with which this program, another one or any host that uses go-plugin can reattach: [Reattach] does so without
-// trusting a number of a process. Nothing listens on TCP; the socket is in a directory that only its user can enter.
+// [Record], with which this program, another one or any host that uses go-plugin can reattach. [Reattach] does so without
+// trusting a number of a process, and, where the plugin is another user's or on another host, over a courier that gets
+// there. Nothing listens on TCP; the socket is in a directory that only its user can enter.
 //
 // # Limits
 //
@@ -41,9 +42,10 @@
 //   - No GRPCBroker over a session. It opens a socket of its own for each connection, and its multiplexed form insists on
 //     a socket too: go-plugin's host side calls net.Dial itself, past every dialer, and its server side is made by
 //     goplugin.Serve alone. A plugin that uses the broker gets an error: at once where this side dials, after go-plugin's
-//     five seconds where the plugin dials. With a detached plugin the broker works.
+//     five seconds where the plugin dials. With a detached plugin on this machine the broker works, for the first host that
+//     attaches; go-plugin's own server serves no second one.
 //   - Which binary runs is for the transport to say, such as a sudoers rule with a digest: go-plugin's SecureConfig would
 //     check sudo. AutoMTLS is not used; pipes and a private directory need no certificates.
 //   - Whoever imports this package links gRPC: some 10 MB of program, and 2 ms at each start of a worker.
-//   - Detached plugins need Linux.
+//   - Detached plugins need Linux. One that crashed leaves its directory, with its log; one that was ended does not.
 package plugin

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"strconv"
 	"strings"
 	"sync"
@@ -38,7 +39,7 @@ func (e *StopError) Unwrap() error { return e.Err }
 // not dead because it may not be signalled, and a number that is another's by now is never signalled.
 type holder struct {
 	record   Record
-	process  *process
+	grip     grip
 	log      hclog.Logger
 	shutdown time.Duration
 
@@ -53,21 +54,20 @@ type holder struct {
 }
 
 // hold finds the process of a record.
-func hold(r Record, o *AttachOptions) (*holder, error) {
-	boot, err := bootOf()
-	switch {
-	case err != nil:
-		return nil, err
-	case boot != r.Boot:
-		return nil, fmt.Errorf("%w: the machine has booted since, or is another one", ErrGone)
-	case o.Shutdown < 0:
+func hold(ctx context.Context, r Record, o *AttachOptions) (h *holder, err error) {
+	if o.Shutdown < 0 {
 		return nil, fmt.Errorf("field Shutdown %s: it must not be negative", o.Shutdown)
 	}
-	h := &holder{record: r, shutdown: o.Shutdown, left: make(chan struct{})}
+	h = &holder{record: r, shutdown: o.Shutdown, left: make(chan struct{})}
 	if h.shutdown == 0 {
 		h.shutdown = defaultShutdown
 	}
-	if h.process, err = openProcess(r.PID, r.Started); err != nil {
+	if o.Over != nil {
+		h.grip, err = holdAfar(ctx, o.Over, r)
+	} else {
+		h.grip, err = reachable(ctx, r)
+	}
+	if err != nil {
 		return nil, err
 	}
 	handler := o.Log
@@ -78,6 +78,24 @@ func hold(r Record, o *AttachOptions) (*holder, error) {
 	h.hurried, h.hurry = context.WithCancel(context.Background())
 	return h, nil
 }
+
+// reachable finds the process of a record on this machine, and connects once to see what is wrong, if something is: gRPC
+// would tell it as text.
+func reachable(ctx context.Context, r Record) (grip, error) {
+	g, err := holdOwn(r)
+	if err != nil {
+		return nil, err
+	}
+	c, err := g.dial(ctx)
+	if err != nil {
+		g.close()
+		return nil, err
+	}
+	return g, c.Close()
+}
+
+// dial is how gRPC connects.
+func (h *holder) dial(ctx context.Context, _ string) (net.Conn, error) { return h.grip.dial(ctx) }
 
 // leave has go-plugin close its connection without ending the plugin.
 func (h *holder) leave() {
@@ -113,10 +131,11 @@ func (h *holder) bounded(ctx context.Context, method string, req, reply any, cc 
 	return err
 }
 
-// Wait returns when the process has ended, or is left.
+// Wait returns when the process has ended, or is left, or lost.
 func (h *holder) Wait(context.Context) error {
 	select {
-	case <-h.process.ended:
+	case <-h.grip.over():
+	case <-h.grip.lost():
 	case <-h.left:
 	}
 	return nil
@@ -133,12 +152,12 @@ func (h *holder) Kill(context.Context) error {
 		return nil
 	}
 	select {
-	case <-h.process.ended:
+	case <-h.grip.over():
 		return nil
 	default:
 	}
 	h.failure = &StopError{Steps: []string{"sent SIGKILL"}}
-	err := h.process.kill()
+	err := h.grip.kill()
 	if err != nil {
 		h.failure.Steps[0] = "could not send SIGKILL"
 		h.failure.Err = err
@@ -146,7 +165,7 @@ func (h *holder) Kill(context.Context) error {
 		t := time.NewTimer(finally)
 		defer t.Stop()
 		select {
-		case <-h.process.ended:
+		case <-h.grip.over():
 			h.failure.Gone = true
 		case <-t.C:
 			err = errors.New("plugin: it was killed, and does not end")
@@ -171,12 +190,15 @@ func (h *holder) stopped() error {
 // ID is the process's number.
 func (h *holder) ID() string { return strconv.Itoa(h.record.PID) }
 
-// PluginToHost leaves addresses as they are: both sides are on one machine.
+// PluginToHost passes on the addresses of a broker, which are of use only where both sides are on one machine.
 func (h *holder) PluginToHost(network, addr string) (string, string, error) {
-	return network, addr, nil
+	if _, here := h.grip.(*own); here {
+		return network, addr, nil
+	}
+	return "", "", fmt.Errorf("%w (%s %s)", ErrNoBroker, network, addr)
 }
 
-// HostToPlugin leaves addresses as they are.
+// HostToPlugin does the same the other way.
 func (h *holder) HostToPlugin(network, addr string) (string, string, error) {
-	return network, addr, nil
+	return h.PluginToHost(network, addr)
 }

@@ -18,8 +18,9 @@ import (
 	"github.com/seed354a1416/deliveryboy/session"
 )
 
-// ErrNoBroker is what a GRPCBroker gives over a session: its connections need sockets that the other side can reach.
-var ErrNoBroker = errors.New("plugin: no GRPCBroker over a session: it needs sockets that both sides can reach; use arguments and results, or a detached plugin")
+// ErrNoBroker is what a GRPCBroker gives over a session or another courier: its connections need sockets that the other
+// side can reach.
+var ErrNoBroker = errors.New("plugin: no GRPCBroker here: it needs sockets that both sides can reach; use a detached plugin of this user on this machine")
 
 // address is what stands for an address where there is none.
 const address = "deliveryboy.session"

@@ -7,8 +7,8 @@
 // A store can also stay when this program ends. Its record says where it is, for this program or any host of go-plugin:
 //
 //	go build -o /tmp/kv ./examples/plugin
-//	/tmp/kv -via self -stay >/tmp/store.json
-//	/tmp/kv -attach /tmp/store.json                     # as often as you like
+//	/tmp/kv -stay >/tmp/store.json
+//	/tmp/kv -attach /tmp/store.json                     # as often as you like; through sudo, since it is root's
 //	/tmp/kv -attach /tmp/store.json -stop
 package main
 
@@ -63,7 +63,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	options := delivery.SessionFor(spec)
 	switch {
 	case *record != "":
-		err = attach(ctx, *record, *end, stdout)
+		err = attach(ctx, options, *record, *end, stdout)
 	case *stay:
 		err = start(ctx, options, stdout)
 	default:
@@ -97,10 +97,8 @@ func start(ctx context.Context, o session.Options, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
+	defer func() { _ = s.Close() }()
 	record, err := plugin.Start(ctx, s, "kv")
-	if failed := s.Close(); err == nil {
-		err = failed
-	}
 	if err != nil {
 		return err
 	}
@@ -108,7 +106,7 @@ func start(ctx context.Context, o session.Options, stdout io.Writer) error {
 }
 
 // attach uses a store that was left running.
-func attach(ctx context.Context, file string, end bool, stdout io.Writer) error {
+func attach(ctx context.Context, o session.Options, file string, end bool, stdout io.Writer) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return err
@@ -117,7 +115,12 @@ func attach(ctx context.Context, file string, end bool, stdout io.Writer) error 
 	if err := json.Unmarshal(text, &record); err != nil {
 		return err
 	}
-	store, err := plugin.Reattach(ctx, record)
+	s, err := session.Open(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = s.Close() }()
+	store, err := plugin.Reattach(ctx, record, plugin.AttachOptions{Over: s})
 	if err != nil {
 		return err
 	}

@@ -44,18 +44,24 @@ func TestPlugin(t *testing.T) {
 }
 
 func TestStay(t *testing.T) {
-	record := filepath.Join(t.TempDir(), "store.json")
-	if err := os.WriteFile(record, []byte(output(t, "-via", "self", "-stay")), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	output(t, "-attach", record)
-	if out := output(t, "-attach", record); out != "used 2 times\n" {
-		t.Error(out)
-	}
-	output(t, "-attach", record, "-stop")
-	var stdout, stderr strings.Builder
-	if code := run(context.Background(), []string{"-attach", record}, &stdout, &stderr); code != 1 || !strings.Contains(stderr.String(), "the plugin of this record is gone") {
-		t.Errorf("status %d\n%s", code, stderr.String())
+	for via, need := range map[string]func(stage.TB){"self": func(stage.TB) {}, "sudo": here.NeedSudo} {
+		t.Run(via, func(t *testing.T) {
+			need(t)
+			record := filepath.Join(t.TempDir(), "store.json")
+			if err := os.WriteFile(record, []byte(output(t, "-via", via, "-stay")), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			output(t, "-via", via, "-attach", record)
+			if out := output(t, "-via", via, "-attach", record); out != "used 2 times\n" {
+				t.Error(out)
+			}
+			output(t, "-via", via, "-attach", record, "-stop")
+			var stdout, stderr strings.Builder
+			code := run(context.Background(), []string{"-via", via, "-attach", record}, &stdout, &stderr)
+			if code != 1 || !strings.Contains(stderr.String(), "the plugin of this record is gone") {
+				t.Errorf("status %d\n%s", code, stderr.String())
+			}
+		})
 	}
 }
 
