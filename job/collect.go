@@ -28,11 +28,6 @@ func Collect(ctx context.Context, c box.Courier, l Limits) (Collected, error) {
 	return collectThere.On(c)(ctx, l)
 }
 
-// expired reports whether a job has been there for as long as was ordered.
-func expired(st *store.Status, now time.Time) bool {
-	return st.Keep > 0 && st.Result != nil && now.Sub(st.Result.Ended) > st.Keep
-}
-
 // over is when a job ended, or was lost at the latest.
 func over(st *store.Status) time.Time {
 	switch {

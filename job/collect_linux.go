@@ -34,7 +34,7 @@ func collectHere(ctx context.Context, l Limits) (Collected, error) {
 		st, err := j.Status()
 		if err == nil && (st.Phase == store.Ended || st.Phase == store.Lost) {
 			f := finished{j.ID, over(st), j.Size()}
-			if expired(st, now) || l.Age > 0 && now.Sub(f.over) > l.Age {
+			if st.Expired(now) || l.Age > 0 && now.Sub(f.over) > l.Age {
 				done.remove(s, f)
 			} else {
 				stay = append(stay, f)

@@ -337,7 +337,7 @@ func listHere(ctx context.Context) ([]Info, error) {
 			j.Close()
 		}
 		switch {
-		case err == nil && !expired(st, time.Now()):
+		case err == nil && !st.Expired(time.Now()):
 			list = append(list, infoOf(st))
 		case err == nil || errors.Is(err, store.ErrNotFound):
 		default:

@@ -24,8 +24,10 @@ type Options struct {
 	Tries   int           // how often it may run until it returns without an error; 0: once. More needs Rules.Idempotent
 	Pause   time.Duration // between two tries, doubled each time; 0: none
 
-	Keep   time.Duration // how long it stays when it has ended, if nobody takes it away; 0: for ever
-	Forget bool          // nobody will ask: it goes away when it has ended, with result and output
+	// Keep is how long it stays when it has ended, if nobody takes it away; then the next keeper that ends, or Collect, does. 0:
+	// for ever.
+	Keep   time.Duration
+	Forget bool // nobody will ask: it goes away when it has ended, with result and output
 
 	// Queue lets the job wait until one of the Slots of the queue of this name is free, on the target, for its user. Each
 	// submitter's jobs start in order, and submitters take turns. Slots is 1 if it is 0. All who use a queue should agree on

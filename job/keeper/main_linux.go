@@ -22,6 +22,9 @@ const (
 	fillSlot = "slot" // and the queue and the slot's number; file: its lock
 )
 
+// expireEvery is how often a keeper that has done its work looks for jobs whose time is over.
+const expireEvery = 10 * time.Minute
+
 const (
 	exitUsage = 64
 	exitOS    = 71
@@ -34,6 +37,11 @@ func main(args []string) int {
 		return exitOS
 	}
 	defer s.Close()
+	defer func() {
+		if s.Due(expireEvery) {
+			_ = s.Expire() // what it could not take away, a later one will
+		}
+	}()
 	switch {
 	case len(args) == 2 && args[0] == keepOne:
 		return mainOne(s, args[1])

@@ -231,6 +231,29 @@ func TestFullness(t *testing.T) {
 	}
 }
 
+func TestExpire(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	for _, keep := range []time.Duration{0, time.Nanosecond, time.Hour} {
+		j := ordered(t, s, func(r *Record) { r.Keep = keep })
+		if err := j.Finish(&Result{Outcome: Returned, Ended: time.Now().Add(-time.Minute)}, nil); err != nil {
+			t.Fatal(err)
+		}
+		j.Close()
+	}
+	running := ordered(t, s, func(r *Record) { r.Keep = time.Nanosecond })
+	defer running.Close()
+	if !s.Due(time.Minute) || s.Due(time.Minute) {
+		t.Error("it is due once")
+	}
+	if err := s.Expire(); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(filepath.Join(s.path, jobsDir)); err != nil || len(left) != 3 {
+		t.Errorf("%v, %v", left, err)
+	}
+}
+
 func TestTickets(t *testing.T) {
 	t.Parallel()
 	s := open(t)
