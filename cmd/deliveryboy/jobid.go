@@ -23,7 +23,8 @@ const (
 	idCharacters = "0123456789abcdefghjkmnpqrstvwxyz"
 	maxNamed     = 8 // candidates that an error names
 
-	completeTime = 2 * time.Second // how long a shell waits for identifiers
+	completeTime = 2 * time.Second         // how long a shell waits for identifiers
+	askTime      = 1500 * time.Millisecond // of it, so that what was started for that can be ended
 )
 
 // jobID checks a word that is to name a job, and returns it in small letters.
@@ -118,12 +119,13 @@ func (j *jobs) completeJob(cmd *cobra.Command, args []string, toComplete string)
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	ctx, cancel := context.WithTimeout(cmd.Context(), completeTime)
+	ctx, cancel := context.WithTimeout(cmd.Context(), askTime)
 	defer cancel()
+	over := time.After(completeTime)
 	listed := make(chan []job.Info, 1)
 	go func() { // ends soon after the context, or with this program, which is about to end
 		once := delivery.OnceFor(j.via.spec)
-		once.Stdout, once.Stderr, once.Patience = io.Discard, io.Discard, completeTime
+		once.Stdout, once.Stderr = io.Discard, io.Discard
 		list, _ := job.List(ctx, once)
 		listed <- list
 	}()
@@ -135,7 +137,7 @@ func (j *jobs) completeJob(cmd *cobra.Command, args []string, toComplete string)
 				words = append(words, i.ID+"\t"+plain.Cut(calledJob(i)+", "+stateOf(i), 60))
 			}
 		}
-	case <-ctx.Done():
+	case <-over:
 	}
 	if len(words) > 0 && strings.HasPrefix(lastJob, toComplete) {
 		words = append(words, lastJob+"\tthe newest")
