@@ -22,8 +22,8 @@ type Collected struct {
 	Left int   // jobs that are still there, in whatever phase
 }
 
-// Collect takes away what nobody came for: jobs whose Options.Keep is over, and those beyond the limits. Jobs that wait or
-// run stay.
+// Collect takes away what nobody came for: jobs whose Options.Keep is over, and those beyond the limits, damaged ones
+// included. Jobs that wait or run stay.
 func Collect(ctx context.Context, c box.Courier, l Limits) (Collected, error) {
 	return collectThere.On(c)(ctx, l)
 }

@@ -3,6 +3,7 @@ package job
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -31,14 +32,20 @@ func collectHere(ctx context.Context, l Limits) (Collected, error) {
 		}
 		defer j.Close()
 		done.Left++
+		f := finished{id: j.ID, size: j.Size()}
 		st, err := j.Status()
-		if err == nil && (st.Phase == store.Ended || st.Phase == store.Lost) {
-			f := finished{j.ID, over(st), j.Size()}
-			if st.Expired(now) || l.Age > 0 && now.Sub(f.over) > l.Age {
-				done.remove(s, f)
-			} else {
-				stay = append(stay, f)
-			}
+		switch {
+		case err == nil && (st.Phase == store.Ended || st.Phase == store.Lost):
+			f.over = over(st)
+		case errors.Is(err, store.ErrDamaged) && !j.Kept():
+			f.over = j.Changed()
+		default:
+			return ctx.Err() == nil
+		}
+		if err == nil && st.Expired(now) || l.Age > 0 && now.Sub(f.over) > l.Age {
+			done.remove(s, f)
+		} else {
+			stay = append(stay, f)
 		}
 		return ctx.Err() == nil
 	})

@@ -1,7 +1,6 @@
 package job
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/seed354a1416/deliveryboy/box"
@@ -10,11 +9,11 @@ import (
 
 // The errors of jobs. They hold through errors.Is wherever the job is.
 var (
-	ErrNotFound   = store.ErrNotFound // there is no such job, for the user that the target runs as: those of others do not show
-	ErrFull       = store.ErrFull     // the target's disk takes no more jobs; the job was not started
-	ErrDamaged    = store.ErrDamaged  // a file of the job is not what was written
-	ErrNotEnded   = errors.New("the job has not ended")
-	ErrNotRunning = errors.New("the job does not run")
+	ErrNotFound   = store.ErrNotFound   // there is no such job, for the user that the target runs as: those of others do not show
+	ErrFull       = store.ErrFull       // the target's disk takes no more jobs; the job was not started
+	ErrDamaged    = store.ErrDamaged    // a file of the job is not what was written
+	ErrNotEnded   = store.ErrNotEnded   // what is wanted needs a job that has ended
+	ErrNotRunning = store.ErrNotRunning // what is wanted needs a function that runs
 )
 
 func init() {

@@ -95,13 +95,13 @@ func checkRecord(r *store.Record) error {
 		if err := store.CheckQueue(r.Queue); err != nil {
 			return bad("%v", err)
 		}
-		if r.Slots < 1 || r.Slots > store.MaxSlots {
-			return bad("queue %s with %d slots; 1 to %d are allowed", r.Queue, r.Slots, store.MaxSlots)
+		if r.Slots < 1 || r.Slots > MaxSlots {
+			return bad("queue %s with %d slots; 1 to %d are allowed", r.Queue, r.Slots, MaxSlots)
 		}
 	}
 	for _, text := range []string{r.Name, r.Submitter} {
-		if len(text) > maxText {
-			return bad("%.40q… has %d bytes; at most %d are allowed", text, len(text), maxText)
+		if len(text) > MaxText {
+			return bad("%.40q… has %d bytes; at most %d are allowed", text, len(text), MaxText)
 		}
 	}
 	for name, d := range map[string]time.Duration{"Timeout": r.Timeout, "Grace": r.Grace, "Pause": r.Pause, "Keep": r.Keep} {
@@ -110,18 +110,22 @@ func checkRecord(r *store.Record) error {
 		}
 	}
 	switch {
-	case r.Grace > time.Minute:
-		return bad("Grace %s: at most %s is allowed", r.Grace, time.Minute)
-	case r.Tries < 0 || r.Tries > maxTries:
-		return bad("Tries %d: 0 to %d are allowed", r.Tries, maxTries)
-	case r.Output != 0 && (r.Output < spool.MinLimit || r.Output > maxOutput):
-		return bad("Output %d: %d to %d bytes are allowed, or 0 for %d", r.Output, spool.MinLimit, int64(maxOutput), spool.DefaultLimit)
+	case r.Grace > MaxGrace:
+		return bad("Grace %s: at most %s is allowed", r.Grace, MaxGrace)
+	case r.Tries < 0 || r.Tries > MaxTries:
+		return bad("Tries %d: 0 to %d are allowed", r.Tries, MaxTries)
+	case r.Output != 0 && (r.Output < MinOutput || r.Output > MaxOutput):
+		return bad("Output %d: %d to %d bytes are allowed, or 0 for %d", r.Output, MinOutput, MaxOutput, int64(spool.DefaultLimit))
 	}
 	return nil
 }
 
+// Limits of Options.
 const (
-	maxText   = 256
-	maxTries  = 1000
-	maxOutput = 1 << 40
+	MaxText   = 256            // bytes of Name and of Submitter
+	MaxTries  = 1000           // of Tries
+	MaxSlots  = store.MaxSlots // of Slots
+	MaxGrace  = time.Minute    // of Grace
+	MinOutput = spool.MinLimit // of Output
+	MaxOutput = int64(1 << 40)
 )

@@ -45,12 +45,21 @@ type Handle struct {
 	ID  string
 	PID int // of the keeper, on the target; 0 if the job waited in a queue when this handle came about
 
-	courier box.Courier
-	entry   *registry.Entry
+	courier  box.Courier
+	function string          // its name; empty if that is not known
+	entry    *registry.Entry // nil if this program does not have the function
+}
+
+// typeless says why there are no results.
+func (h *Handle) typeless() error {
+	return fmt.Errorf("job %s: it runs %q, which this program does not have: its result would be without a type", h.ID, h.function)
 }
 
 // Results waits as [Job.Wait] does, and returns the function's results without a trailing error.
 func (h *Handle) Results(ctx context.Context) ([]any, error) {
+	if h.entry == nil {
+		return nil, h.typeless()
+	}
 	e, err := waitThere.On(h.courier)(ctx, h.ID)
 	if err != nil {
 		return nil, err
@@ -139,6 +148,9 @@ const (
 	Stderr = spool.Stderr
 	Log    = spool.Log // records of log/slog that went to the default logger, as lines of JSON
 )
+
+// A Stream is where output was written to.
+type Stream = spool.Stream
 
 // A Piece is a part of the output.
 type Piece = spool.Piece

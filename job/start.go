@@ -69,7 +69,7 @@ func StartEntry(ctx context.Context, c box.Courier, e *registry.Entry, args []an
 	if err != nil {
 		return nil, err
 	}
-	return &Handle{ID: r.ID, PID: pid, courier: c, entry: e}, nil
+	return &Handle{ID: r.ID, PID: pid, function: e.Name(), courier: c, entry: e}, nil
 }
 
 func undelivered(function string, err error) error {
@@ -111,26 +111,27 @@ func Attach[R any](ctx context.Context, c box.Courier, id string) (*Job[R], erro
 	if err != nil {
 		return nil, err
 	}
+	if h.entry == nil {
+		return nil, h.typeless()
+	}
 	if out := h.entry.Results(); len(out) != 1 || out[0] != reflect.TypeFor[R]() {
 		return nil, fmt.Errorf("job %s: %s returns %v, not one %s", id, h.entry.Name(), out, reflect.TypeFor[R]())
 	}
 	return &Job[R]{*h}, nil
 }
 
-// AttachHandle is Attach without the type. The function has to be registered in this program too.
+// AttachHandle is Attach without the type. It also attaches to jobs of other programs of the user, and to damaged ones: all
+// but the results are there, as far as they can be.
 func AttachHandle(ctx context.Context, c box.Courier, id string) (*Handle, error) {
 	if err := store.CheckID(id); err != nil {
 		return nil, err
 	}
 	i, err := statusThere.On(c)(ctx, id)
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrDamaged) {
 		return nil, err
 	}
-	e, ok := registry.Lookup(i.Func)
-	if !ok {
-		return nil, fmt.Errorf("job %s: it runs %s, which this program does not have: its result would be without a type", id, i.Func)
-	}
-	return &Handle{ID: id, PID: i.PID, courier: c, entry: e}, nil
+	e, _ := registry.Lookup(i.Func)
+	return &Handle{ID: id, PID: i.PID, function: i.Func, courier: c, entry: e}, nil
 }
 
 // List returns the jobs of the user where c leads, the oldest first. Those whose files are damaged are in it too.

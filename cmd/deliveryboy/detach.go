@@ -10,13 +10,7 @@ import (
 
 	"github.com/seed354a1416/deliveryboy/delivery"
 	"github.com/seed354a1416/deliveryboy/job"
-	"github.com/seed354a1416/deliveryboy/job/store"
 	"github.com/seed354a1416/deliveryboy/registry"
-)
-
-const (
-	maxJobName = 256 // bytes
-	maxTries   = 1000
 )
 
 // detachFlags are how a call runs that becomes a job.
@@ -33,7 +27,7 @@ type detachFlags struct {
 var detachOnly = []string{"name", "queue", "slots", "keep", "tries"}
 
 func (d *detachFlags) add(f *pflag.FlagSet) {
-	d.slots.most, d.keep.most, d.tries.most = store.MaxSlots, 10*maxTimeout, maxTries
+	d.slots.most, d.keep.most, d.tries.most = job.MaxSlots, 10*maxTimeout, job.MaxTries
 	f.BoolVar(&d.on, "detach", false, "make the call a job, and write its identifier; --timeout and --grace are the job's then")
 	f.StringVar(&d.name, "name", "", "what people call the job, in listings")
 	f.Var(&d.queue, "queue", "let the job wait its turn in this `queue`")
@@ -61,8 +55,8 @@ func (d *detachFlags) check(f *pflag.FlagSet, entry *registry.Entry) error {
 	switch {
 	case d.slots.value > 0 && d.queue.name == "":
 		return bad("slots", "it says how many jobs of a queue run at once; give --queue too")
-	case len(d.name) > maxJobName:
-		return bad("name", fmt.Sprintf("too long; at most %d bytes", maxJobName))
+	case len(d.name) > job.MaxText:
+		return bad("name", fmt.Sprintf("too long; at most %d bytes", job.MaxText))
 	case d.tries.value > 1 && !entry.Idempotent():
 		return bad("tries", "function "+entry.Name()+" may run only once: it is not registered as one that may be repeated")
 	}

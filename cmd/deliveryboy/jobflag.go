@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/seed354a1416/deliveryboy/job"
-	"github.com/seed354a1416/deliveryboy/job/spool"
 	"github.com/seed354a1416/deliveryboy/job/store"
 )
 
@@ -104,7 +103,7 @@ func (f *streamFlag) Set(s string) error {
 	return nil
 }
 
-func (f *streamFlag) wants(s spool.Stream) bool {
+func (f *streamFlag) wants(s job.Stream) bool {
 	return len(f.names) == 0 || slices.Contains(f.names, s.String())
 }
 

@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/seed354a1416/deliveryboy/job"
-	"github.com/seed354a1416/deliveryboy/job/spool"
 )
 
 // jobLogs is one run of the command jobs logs.
@@ -62,8 +61,8 @@ func (l *jobLogs) show(ctx context.Context, h *job.Handle) (failed error) {
 			failed = &outputError{err}
 		}
 	}()
-	to := map[spool.Stream]*lines{}
-	for _, s := range []spool.Stream{job.Stdout, job.Stderr, job.Log} {
+	to := map[job.Stream]*lines{}
+	for _, s := range []job.Stream{job.Stdout, job.Stderr, job.Log} {
 		to[s] = &lines{to: errs, times: l.times}
 	}
 	to[job.Stdout].to = out

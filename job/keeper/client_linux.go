@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/seed354a1416/deliveryboy/box"
 	"github.com/seed354a1416/deliveryboy/job/store"
 )
 
@@ -64,8 +65,12 @@ func Ask(ctx context.Context, j *store.Job, order string) (*Answer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("job %s: its keeper: %w", j.ID, err)
 	}
-	if a.Error != "" {
-		return nil, fmt.Errorf("job %s: %s", j.ID, a.Error)
+	if len(a.Fault) > 0 {
+		f, err := box.DecodeFault(a.Fault)
+		if err == nil {
+			err = f.Err(box.Origin{})
+		}
+		return nil, fmt.Errorf("job %s: %w", j.ID, err)
 	}
 	return a, nil
 }

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/seed354a1416/deliveryboy/box"
 	"github.com/seed354a1416/deliveryboy/job/store"
 )
 
@@ -126,7 +127,8 @@ func (c *control) serve(conn *net.UnixConn) {
 		return
 	}
 	answer, err := json.Marshal(c.obey(order))
-	if err == nil {
+	_ = conn.SetWriteDeadline(time.Now().Add(orderWait))
+	if err == nil && c.ctx.Err() == nil {
 		_, _ = conn.Write(append(answer, '\n'))
 	}
 }
@@ -182,7 +184,7 @@ func (c *control) follow(conn *net.UnixConn) {
 
 // An Answer is what a keeper says to an order.
 type Answer struct {
-	Error string `json:",omitempty"`
+	Fault []byte `json:",omitempty"` // see box.DecodeFault
 	Stats *Stats `json:",omitempty"`
 	Dump  string `json:",omitempty"`
 }
@@ -192,6 +194,9 @@ func (c *control) obey(order string) Answer {
 	ctx, cancel := context.WithTimeout(c.ctx, orderWait)
 	defer cancel()
 	verb, arg, _ := strings.Cut(order, " ")
+	if verb != "cancel" {
+		c.keeper.arrive(ctx)
+	}
 	var a Answer
 	var err error
 	switch verb {
@@ -200,7 +205,7 @@ func (c *control) obey(order string) Answer {
 	case "signal":
 		var n int
 		if n, err = strconv.Atoi(arg); err == nil {
-			err = c.keeper.signal(ctx, syscall.Signal(n))
+			err = c.keeper.signal(syscall.Signal(n))
 		}
 	case "suspend":
 		err = c.keeper.each(syscall.SIGSTOP)
@@ -214,7 +219,7 @@ func (c *control) obey(order string) Answer {
 		err = fmt.Errorf("no such order: %.40q", verb)
 	}
 	if err != nil {
-		a.Error = err.Error()
+		a.Fault = box.EncodeFault(box.FaultOf(err))
 	}
 	return a
 }

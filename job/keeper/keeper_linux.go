@@ -49,6 +49,7 @@ type keeper struct {
 	mu     sync.Mutex // guards what follows
 	worker *session.Session
 	info   *session.Info
+	coming chan struct{} // closed when the worker that is being started is there, or will not be; nil if none is
 }
 
 // hooks are for whoever has a job kept. Either may be nil.
@@ -175,6 +176,8 @@ func (k *keeper) deliver(ctx context.Context) (*box.Reply, error) {
 		return nil, err
 	}
 	b.Timeout = k.record.Timeout
+	k.starts()
+	defer k.works(nil, nil)
 	s, err := session.Open(ctx, session.Options{
 		Via: transport.Self{}, Only: []string{k.record.Func},
 		Dir: k.record.Dir, Env: k.record.Env, Umask: umaskOption(k.record.Umask), Nice: k.record.Nice, Grace: k.record.Grace,
@@ -204,11 +207,35 @@ func umaskOption(mask int) int {
 	return mask
 }
 
+// starts notes that there will be a worker in a moment.
+func (k *keeper) starts() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.coming = make(chan struct{})
+}
+
 // works notes who runs the function; nobody, if s is nil.
 func (k *keeper) works(s *session.Session, info *session.Info) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.worker, k.info = s, info
+	if k.coming != nil {
+		close(k.coming)
+		k.coming = nil
+	}
+}
+
+// arrive waits for a worker that is being started: whoever has just started a job means it.
+func (k *keeper) arrive(ctx context.Context) {
+	k.mu.Lock()
+	coming := k.coming
+	k.mu.Unlock()
+	if coming != nil {
+		select {
+		case <-coming:
+		case <-ctx.Done():
+		}
+	}
 }
 
 func (k *keeper) working() (*session.Session, *session.Info) {

@@ -3,14 +3,19 @@ package keeper
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"syscall"
 	"time"
 
 	"github.com/seed354a1416/deliveryboy/internal/proctree"
+	"github.com/seed354a1416/deliveryboy/job/store"
 )
 
-var errIdle = errors.New("no function runs at the moment")
+var (
+	errIdle    = fmt.Errorf("%w at the moment", store.ErrNotRunning)
+	errStopped = errors.New("its worker is stopped, and cannot answer: resume it first")
+)
 
 // Stats are the processes of a job: its worker and what that started, without the keeper.
 type Stats struct {
@@ -45,14 +50,22 @@ func (k *keeper) stats() *Stats {
 	return &s
 }
 
-// signal signals the worker.
-func (k *keeper) signal(ctx context.Context, sig syscall.Signal) error {
-	s, _ := k.working()
-	if s == nil {
+// signal signals the worker. It does so itself: a worker that is stopped does not read.
+func (k *keeper) signal(sig syscall.Signal) error {
+	if sig <= 0 || sig > maxSignal {
+		return fmt.Errorf("signal %d: 1 to %d are allowed", int(sig), maxSignal)
+	}
+	_, info := k.working()
+	if info == nil {
 		return errIdle
 	}
-	return s.Signal(ctx, sig)
+	if st, ok := proctree.StatOf(info.PID); ok {
+		proctree.Process{PID: info.PID, Parent: st.Parent}.Signal(sig)
+	}
+	return nil
 }
+
+const maxSignal = 64
 
 // each signals the worker and all that it started, but not the guardian: that one has to see to them.
 func (k *keeper) each(sig syscall.Signal) error {
@@ -72,9 +85,12 @@ func (k *keeper) each(sig syscall.Signal) error {
 
 // dump returns the stacks of the worker's goroutines.
 func (k *keeper) dump(ctx context.Context) (string, error) {
-	s, _ := k.working()
+	s, info := k.working()
 	if s == nil {
 		return "", errIdle
+	}
+	if st, ok := proctree.StatOf(info.PID); ok && st.Stopped() {
+		return "", errStopped
 	}
 	return s.Dump(ctx)
 }

@@ -319,6 +319,21 @@ func (s *Store) Clear(id string) bool {
 	return !s.Begun(id) && s.root.RemoveAll(s.jobPath(id)) == nil
 }
 
+// Changed is when something in the directory last came or went.
+func (j *Job) Changed() time.Time {
+	info, err := j.Dir.Stat(".")
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime()
+}
+
+// Kept reports whether somebody keeps the job, as far as that can be told.
+func (j *Job) Kept() bool {
+	kept, err := j.kept()
+	return kept || err != nil && !errors.Is(err, ErrNotFound)
+}
+
 // kept reports whether somebody holds the lock.
 func (j *Job) kept() (bool, error) {
 	f, err := j.Dir.OpenFile(lockFile, os.O_RDWR, 0)

@@ -25,6 +25,9 @@ var (
 	ErrNotFound = errors.New("no such job")
 	// ErrFull says that the file system takes no more: no space, no inodes, no quota, or it is read-only.
 	ErrFull = errors.New("the job store takes no more")
+	// ErrNotEnded and ErrNotRunning say that a job is not where it would have to be for what somebody wants.
+	ErrNotEnded   = errors.New("the job has not ended")
+	ErrNotRunning = errors.New("the job does not run")
 	// ErrDamaged says that a file of a job is not what was written.
 	ErrDamaged = errors.New("damaged")
 )

@@ -398,3 +398,63 @@ func TestOutputLimits(t *testing.T) {
 		_ = j.Acknowledge(ctx)
 	}
 }
+
+// What a job that is stopped, damaged, or of another program allows.
+func TestOddJobs(t *testing.T) {
+	ctx := short(t)
+	c := once(targetNamed("self").via)
+	j, err := job.Start(ctx, c, slow, time.Hour)
+	if err != nil {
+		t.Fatalf("%+v", err)
+	}
+	if err := j.Suspend(ctx); err != nil { // right after the start: it waits for the worker
+		t.Errorf("%+v", err)
+	}
+	if _, err := j.Dump(ctx); err == nil || !strings.Contains(err.Error(), "resume") {
+		t.Errorf("a dump of a stopped worker: %v", err)
+	}
+	if err := j.Signal(ctx, 99); err == nil || !strings.Contains(err.Error(), "signal 99") {
+		t.Errorf("%v", err)
+	}
+	if err := j.Signal(ctx, syscall.SIGKILL); err != nil {
+		t.Errorf("%+v", err)
+	}
+	if _, err := j.Wait(ctx); err == nil {
+		t.Error("killed while it was stopped: no error")
+	}
+	if err := j.Signal(ctx, syscall.SIGTERM); !errors.Is(err, job.ErrNotRunning) {
+		t.Errorf("%+v", err)
+	}
+	for _, how := range []func(h *job.Handle) error{
+		func(h *job.Handle) error { return h.Forget(ctx) },
+		func(*job.Handle) error { _, err := job.Collect(ctx, c, job.Limits{Age: time.Nanosecond}); return err },
+	} {
+		bad, err := job.Start(ctx, c, where, 0)
+		if err != nil {
+			t.Fatalf("%+v", err)
+		}
+		_, _ = bad.Wait(ctx)
+		home, err := os.UserHomeDir()
+		if err != nil {
+			t.Fatal(err)
+		}
+		record := filepath.Join(home, ".local/state/deliveryboy/jobs", bad.ID, "record")
+		eventually(t, "its keeper has ended", func() bool { // it writes the record last
+			if err := os.Truncate(record, 30); err != nil {
+				t.Fatal(err)
+			}
+			_, err := bad.Info(ctx)
+			return errors.Is(err, job.ErrDamaged)
+		})
+		h, err := job.AttachHandle(ctx, c, bad.ID)
+		if err != nil {
+			t.Fatalf("%+v", err)
+		}
+		if err := how(h); err != nil {
+			t.Errorf("%+v", err)
+		}
+		if _, err := bad.Info(ctx); !errors.Is(err, job.ErrNotFound) {
+			t.Errorf("%+v", err)
+		}
+	}
+}
