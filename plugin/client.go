@@ -100,6 +100,9 @@ func Dispense[T any](from Dispenser, name string) (T, error) {
 func ping(ctx context.Context, c *goplugin.GRPCClient) error {
 	health := grpc_health_v1.NewHealthClient(c.Conn)
 	reply, err := health.Check(ctx, &grpc_health_v1.HealthCheckRequest{Service: goplugin.GRPCServiceName})
+	if ctx.Err() != nil {
+		err = ctx.Err() // gRPC's own is none that errors.Is finds
+	}
 	if err == nil && reply.GetStatus() != grpc_health_v1.HealthCheckResponse_SERVING {
 		err = fmt.Errorf("it is %s", reply.GetStatus())
 	}

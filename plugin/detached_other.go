@@ -20,6 +20,8 @@ func openProcess(int, uint64) (*process, error) { return nil, errLinux }
 func (p *process) kill() error { return errLinux }
 func (p *process) close()      {}
 
+func isPlugin(int) bool { return false }
+
 func bootOf() (string, error) { return "", errLinux }
 
 func peerOf(syscall.RawConn) (pid, uid int, err error) { return 0, 0, errLinux }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
 
 	"github.com/seed354a1416/deliveryboy/box"
 )
@@ -40,6 +41,17 @@ func holdOwn(r Record) (*own, error) {
 		return nil, err
 	}
 	return &own{record: r, process: p}, nil
+}
+
+// holdMine finds the process of a record for a caller of this worker. It has to be a detached plugin of this user: a record
+// that names another process would lend the caller this user's hand to kill it, or to reach its socket.
+func holdMine(r Record) (*own, error) {
+	o, err := holdOwn(r)
+	if err == nil && !isPlugin(r.PID) {
+		o.close()
+		return nil, fmt.Errorf("%w: process %d is no plugin of user %d", ErrGone, r.PID, os.Geteuid())
+	}
+	return o, err
 }
 
 func (o *own) over() <-chan struct{} { return o.process.ended }

@@ -45,6 +45,9 @@ func (i *identity) get() (*wrapperspb.StringValue, error) {
 func identify(ctx context.Context, c *grpc.ClientConn) (Record, error) {
 	var text wrapperspb.StringValue
 	if err := c.Invoke(ctx, identityMethod, new(emptypb.Empty), &text); err != nil {
+		if ctx.Err() != nil {
+			err = ctx.Err() // gRPC's own is none that errors.Is finds
+		}
 		return Record{}, err
 	}
 	var r Record

@@ -16,7 +16,7 @@ import (
 type Options struct {
 	// Session is the session below. Via is the parameter of Open, and counts. The connection of go-plugin is a call that
 	// lasts as long as the session, so MaxCalls, Idle and Lifetime could do nothing, and are refused. If Only narrows the
-	// worker, the functions of this package are added to it.
+	// worker, deliveryboy.plugin.handshake and deliveryboy.plugin.connect are added to it, in this order, if they are missing.
 	//
 	// What plugins write to stderr goes to the log, as go-plugin does it: lines of hclog with their own level, others at
 	// debug level. It also goes to Stderr if that is set. Log gets the records of go-plugin too, each with its logger's

@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/seed354a1416/deliveryboy/internal/detached"
 )
 
 // A process is one that is not this one's child, held by a pidfd: whoever may get its number, it stays the one that was
@@ -97,6 +99,16 @@ func startOf(pid int) (uint64, error) {
 		return 0, fmt.Errorf("plugin: /proc/%d/stat has %d fields", pid, len(fields)+2)
 	}
 	return strconv.ParseUint(string(fields[start]), 10, 64)
+}
+
+// isPlugin reports whether a process is a detached plugin of the user that this one is: of this build or of another.
+func isPlugin(pid int) bool {
+	dir := fmt.Sprintf("/proc/%d", pid)
+	argv, err := os.ReadFile(dir + "/cmdline")
+	words := bytes.Split(argv, []byte{0})
+	var s unix.Stat_t
+	return err == nil && len(words) > 2 && string(words[1]) == detached.Verb && string(words[2]) == role &&
+		unix.Stat(dir, &s) == nil && int(s.Uid) == os.Geteuid()
 }
 
 // bootOf says which boot of which machine this is.

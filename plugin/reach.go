@@ -20,7 +20,7 @@ var (
 
 // watchThere finds the process of a record, says so, and returns when it has ended.
 func watchThere(ctx context.Context, r Record, found func()) error {
-	o, err := holdOwn(r)
+	o, err := holdMine(r)
 	if err != nil {
 		return err
 	}
@@ -36,7 +36,7 @@ func watchThere(ctx context.Context, r Record, found func()) error {
 
 // reachThere connects a stream with the plugin of a record, until one of them ends.
 func reachThere(ctx context.Context, r Record, stream io.ReadWriteCloser) error {
-	o, err := holdOwn(r)
+	o, err := holdMine(r)
 	if err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func reachThere(ctx context.Context, r Record, stream io.ReadWriteCloser) error 
 
 // killThere kills the process of a record.
 func killThere(_ context.Context, r Record) error {
-	o, err := holdOwn(r)
+	o, err := holdMine(r)
 	if err != nil {
 		return err
 	}
