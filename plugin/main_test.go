@@ -25,8 +25,16 @@ func TestMain(m *testing.M) {
 	delivery.Main() // the test binary plays the worker, and the detached plugin
 	st = stage.Enter(stage.Options{})
 	slog.SetDefault(slog.New(slog.DiscardHandler))
-	os.Exit(m.Run())
+	code := m.Run()
+	if code == 0 && strings.Contains(races.String(), "DATA RACE") {
+		fmt.Fprintln(os.Stderr, "a worker reported a data race:\n"+races.String())
+		code = 1
+	}
+	os.Exit(code)
 }
+
+// races is the stderr of the workers: what the race detector finds there would not fail a test by itself.
+var races buffer
 
 // A target is one way to a worker.
 type target struct {
@@ -74,6 +82,9 @@ func openRough(t *testing.T, via transport.Transport, o plugin.Options) (*plugin
 	t.Helper()
 	if o.Session.Log == nil {
 		o.Session.Log = slog.DiscardHandler
+	}
+	if o.Session.Stderr == nil {
+		o.Session.Stderr = &races
 	}
 	c, err := plugin.Open(limited(t), via, "probe", o)
 	if err != nil {
