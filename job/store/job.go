@@ -1,14 +1,11 @@
 package store
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
-	"time"
 
 	"github.com/seed354a1416/deliveryboy/job/spool"
 )
@@ -254,96 +251,6 @@ func (j *Job) Claim() (bool, error) {
 	return true, nil
 }
 
-// Status reads how far the job is.
-func (j *Job) Status() (*Status, error) {
-	r, _, err := j.Ordered()
-	if err != nil {
-		return nil, err
-	}
-	s := &Status{Record: *r}
-	s.Env = nil // may hold secrets
-	for range 2 {
-		kept, err := j.kept()
-		if err != nil {
-			return nil, err
-		}
-		if s.Result, _, err = j.Result(); err != nil { // after the look at the lock: who ends writes first, then lets go
-			return nil, err
-		}
-		begun := false
-		if _, err := readSealed(j.Dir, keeperFile, "keeper", &s.Keeper); err == nil {
-			begun = true
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("job %s: %w", j.ID, err)
-		}
-		s.Phase = phase(s, kept, begun)
-		if s.Phase != Lost {
-			break // a loss is looked at twice: between the looks somebody may have claimed it
-		}
-	}
-	return s, nil
-}
-
-func phase(s *Status, kept, begun bool) Phase {
-	switch {
-	case s.Result != nil:
-		return Ended
-	case kept && begun && s.Keeper.Attempt > 0:
-		return Running
-	case kept || !begun && s.Queue != "":
-		return Waiting
-	}
-	return Lost
-}
-
-// Begun reports whether somebody is about to order a job.
-func (s *Store) Begun(id string) bool {
-	if CheckID(id) != nil {
-		return false
-	}
-	j, err := s.open(id)
-	if err != nil {
-		return false
-	}
-	defer j.Close()
-	kept, err := j.kept()
-	return kept && err == nil
-}
-
-// Clear removes what is left of a job that was never ordered, if whoever began it is gone.
-func (s *Store) Clear(id string) bool {
-	if j, err := s.Find(id); err == nil {
-		j.Close()
-		return false
-	}
-	return !s.Begun(id) && s.root.RemoveAll(s.jobPath(id)) == nil
-}
-
-// Changed is when something in the directory last came or went.
-func (j *Job) Changed() time.Time {
-	info, err := j.Dir.Stat(".")
-	if err != nil {
-		return time.Time{}
-	}
-	return info.ModTime()
-}
-
-// Kept reports whether somebody keeps the job, as far as that can be told.
-func (j *Job) Kept() bool {
-	kept, err := j.kept()
-	return kept || err != nil && !errors.Is(err, ErrNotFound)
-}
-
-// kept reports whether somebody holds the lock.
-func (j *Job) kept() (bool, error) {
-	f, err := j.Dir.OpenFile(lockFile, os.O_RDWR, 0)
-	if err != nil {
-		return false, notFound(j.ID, err)
-	}
-	defer f.Close()
-	return isLocked(f)
-}
-
 // Forget has whoever keeps the job take it away when it ends.
 func (j *Job) Forget() error {
 	f, err := j.Dir.OpenFile(forgottenFile, os.O_WRONLY|os.O_CREATE, 0o600)
@@ -377,55 +284,4 @@ func (j *Job) Size() int64 {
 		}
 	}
 	return total
-}
-
-// unborn is how old a directory without a valid record has to be before it counts as rubbish.
-const unborn = time.Minute
-
-// Jobs calls f for each job, the oldest first; it has to close none of them. What it cannot read it passes on as an
-// error, with the job's identifier in it, and goes on. Rubbish that was left behind is removed on the way.
-func (s *Store) Jobs(f func(*Job, error) bool) error {
-	d, err := s.root.Open(jobsDir)
-	if err != nil {
-		return failed(s.path, err)
-	}
-	entries, err := d.ReadDir(-1)
-	d.Close()
-	if err != nil && !errors.Is(err, io.EOF) {
-		return failed(s.path, err)
-	}
-	sortEntries(entries)
-	for _, e := range entries {
-		if CheckID(e.Name()) != nil {
-			if bytes.HasPrefix([]byte(e.Name()), []byte("gone.")) {
-				_ = s.root.RemoveAll(path.Join(jobsDir, e.Name()))
-			}
-			continue
-		}
-		j, err := s.Find(e.Name())
-		if errors.Is(err, ErrNotFound) {
-			s.sweep(e)
-			continue
-		}
-		if !f(j, err) {
-			return nil
-		}
-	}
-	return nil
-}
-
-// sweep removes a directory that never became a job, if whoever made it is gone.
-func (s *Store) sweep(e fs.DirEntry) {
-	info, err := e.Info()
-	if err != nil || time.Since(info.ModTime()) < unborn {
-		return
-	}
-	if j, err := s.open(e.Name()); err == nil {
-		kept, err := j.kept()
-		j.Close()
-		if kept || err != nil && !errors.Is(err, ErrNotFound) {
-			return
-		}
-		_ = s.root.RemoveAll(s.jobPath(e.Name()))
-	}
 }
