@@ -154,7 +154,7 @@ func (l *link) cancel(ctx context.Context, c *call) outcome {
 // latency is how long word of the worker may be on its way. One on this machine that has said nothing by then is stopped,
 // or hangs.
 func (l *link) latency() time.Duration {
-	if local(l.options.Via) {
+	if transport.Local(l.options.Via) {
 		return nearby
 	}
 	return politely

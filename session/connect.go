@@ -66,8 +66,8 @@ func (l *link) dial(ctx context.Context, names []string) (op string, err error) 
 	if l.trace, err = wire.TraceFromEnvironment(); err != nil {
 		return "pack", &box.PackingError{Why: "bad environment", Err: err}
 	}
-	if l.worker, err = o.argv(names); err != nil {
-		return "pack", &box.PackingError{Why: "bad call", Err: err}
+	if op, err := l.prepare(names); err != nil {
+		return op, err
 	}
 	if l.argv, err = transport.Build(o.Via, l.worker); err != nil {
 		return "start", &box.TransportError{Hop: l.via, Argv: l.worker, ExitCode: -1, Err: err}

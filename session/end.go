@@ -108,8 +108,8 @@ func (l *link) fault() *box.Fault {
 	if !ok {
 		return box.ExitFault(state.ExitCode())
 	}
-	if status.Signaled() && l.startsWithSSH() {
-		return nil // the signal ended ssh, which says nothing about the worker
+	if status.Signaled() && l.startsWithClient() {
+		return nil // the signal ended ssh, or its like, which says nothing about the worker
 	}
 	if status.Signaled() && !crashSignals[status.Signal()] {
 		return box.SignalFault(signalName(status.Signal()), status.Signal() == syscall.SIGKILL && l.oom.happened())
@@ -121,15 +121,12 @@ func (l *link) fault() *box.Fault {
 		return box.SignalFault(signalName(status.Signal()), false)
 	}
 	code := status.ExitStatus()
-	if !l.throughShell() {
-		return box.ExitFault(code)
-	}
-	switch {
-	case code == 255 && lostConnection(string(l.process.said.Kept)):
+	switch ssh := l.throughSSH(); {
+	case ssh && code == 255 && lostConnection(string(l.process.said.Kept)):
 		return nil
-	case code == 255: // ssh does not tell which signal ended the worker
+	case ssh && code == 255: // ssh does not tell which signal ended the worker
 		return box.SignalFault("", false)
-	case code > 128 && code < 160:
+	case code > 128 && code < 160 && transport.CodesSignals(l.options.Via):
 		return box.SignalFault(signalName(syscall.Signal(code-128)), false)
 	}
 	return box.ExitFault(code)
@@ -140,8 +137,7 @@ var crashSignals = map[syscall.Signal]bool{
 	syscall.SIGABRT: true, syscall.SIGSEGV: true, syscall.SIGBUS: true, syscall.SIGFPE: true, syscall.SIGQUIT: true,
 }
 
-// throughShell reports whether an exit code may be a shell's word for a signal.
-func (l *link) throughShell() bool {
+func (l *link) throughSSH() bool {
 	for _, hop := range transport.Hops(l.options.Via) {
 		if _, ok := hop.(transport.SSH); ok {
 			return true
@@ -150,14 +146,10 @@ func (l *link) throughShell() bool {
 	return false
 }
 
-// startsWithSSH reports whether the process that this side started is ssh.
-func (l *link) startsWithSSH() bool {
+// startsWithClient reports whether the process that this side started never ends by the worker's signal, only by its own.
+func (l *link) startsWithClient() bool {
 	hops := transport.Hops(l.options.Via)
-	if len(hops) == 0 {
-		return false
-	}
-	_, ok := hops[0].(transport.SSH)
-	return ok
+	return len(hops) > 0 && transport.CodesSignals(hops[0])
 }
 
 // lostConnection recognises what ssh says when not the far command but the connection ended.
@@ -199,7 +191,8 @@ func (l *link) transportError(err error) error {
 	} else {
 		e.ExitCode = state.ExitCode()
 	}
-	d := transport.Diagnose(l.options.Via, transport.Exit{Code: e.ExitCode, Signal: e.Signal, Stderr: e.Stderr})
+	d := transport.Diagnose(l.options.Via, transport.Exit{Code: e.ExitCode, Signal: e.Signal, Stderr: e.Stderr,
+		Stdout: string(l.excess.prefix.Kept)})
 	if d.Hop != "" {
 		e.Hop = d.Hop
 	}

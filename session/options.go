@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seed354a1416/deliveryboy/channel/wire"
+	"github.com/seed354a1416/deliveryboy/deploy"
 	"github.com/seed354a1416/deliveryboy/internal/build"
 	"github.com/seed354a1416/deliveryboy/registry"
 	"github.com/seed354a1416/deliveryboy/transport"
@@ -21,6 +22,9 @@ type Options struct {
 
 	// Program is this program's file on the far side, an absolute path. Empty: where it is here.
 	Program string
+
+	// Deploy brings this program to a far side that does not have it, or has another build. Program must be empty then.
+	Deploy deploy.Options
 
 	// Only are the functions that the worker is narrowed to. They stand in its argv, where a sudoers rule can allow
 	// exactly these. Empty: all that are registered.
@@ -87,6 +91,11 @@ func (o *Options) check() error {
 		return fmt.Errorf("field Dir %q: an absolute path is needed", cut(o.Dir))
 	case o.Program != "" && !path.IsAbs(o.Program):
 		return fmt.Errorf("field Program %q: an absolute path is needed", cut(o.Program))
+	case o.Program != "" && o.Deploy.On:
+		return fmt.Errorf("field Program %q: with Deploy, the program is where Deploy puts it", cut(o.Program))
+	}
+	if err := o.Deploy.Check(); err != nil {
+		return err
 	}
 	for _, f := range []struct {
 		name  string
@@ -135,7 +144,7 @@ func (o *Options) preamble(warm, descriptors bool) *wire.Preamble {
 	case o.Umask == -1:
 		p.Umask = new(int)
 	}
-	if o.Text {
+	if o.Text || transport.TextOnly(o.Via) {
 		p.Mode = wire.Text
 	}
 	if warm {
@@ -162,22 +171,10 @@ func (o *Options) heartbeat() time.Duration {
 	switch {
 	case o.Heartbeat > 0:
 		return o.Heartbeat
-	case o.Heartbeat < 0 || local(o.Via):
+	case o.Heartbeat < 0 || transport.Local(o.Via):
 		return 0
 	}
 	return defaultHeartbeat
-}
-
-// local reports whether the worker is on this machine, and its stdin is what the first hop was given.
-func local(via transport.Transport) bool {
-	for _, hop := range transport.Hops(via) {
-		switch hop.(type) {
-		case transport.Sudo, transport.Userns:
-		default:
-			return false
-		}
-	}
-	return true
 }
 
 const needsVia = "a session needs a process: set Via, to transport.Self{} for instance; delivery.Once{} runs functions in this one"

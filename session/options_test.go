@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed354a1416/deliveryboy/channel/wire"
 	"github.com/seed354a1416/deliveryboy/transport"
 )
 
@@ -54,10 +55,28 @@ func TestHeartbeatWhereTheFarSideMayBeFar(t *testing.T) {
 		{transport.Chain{transport.Sudo{}, transport.SSH{Host: "h"}}, 0, defaultHeartbeat, false},
 		{transport.SSH{Host: "h"}, -1, 0, false},
 		{transport.Self{}, time.Minute, time.Minute, true},
+		{transport.Chain{transport.Setpriv{NoNewPrivs: true}, transport.Su{}, transport.Doas{}}, 0, 0, true},
+		{transport.Docker{Container: "c"}, 0, defaultHeartbeat, false},
+		{transport.Chain{transport.Runuser{User: "www"}, transport.Docker{Container: "c"}}, 0, defaultHeartbeat, false},
 	} {
 		o := Options{Via: c.via, Heartbeat: c.o}
-		if got := o.heartbeat(); got != c.want || local(c.via) != c.socket {
-			t.Errorf("%s: %s, socket %t; want %s, %t", c.via, got, local(c.via), c.want, c.socket)
+		if got := o.heartbeat(); got != c.want || transport.Local(c.via) != c.socket {
+			t.Errorf("%s: %s, socket %t; want %s, %t", c.via, got, transport.Local(c.via), c.want, c.socket)
+		}
+	}
+}
+
+// TestTextIsForced: where a transport changes bytes, the handshake must not find out otherwise.
+func TestTextIsForced(t *testing.T) {
+	for via, want := range map[transport.Transport]wire.Mode{
+		transport.Self{}:                      wire.Auto,
+		transport.Docker{Container: "c"}:      wire.Auto,
+		transport.Machinectl{Machine: "web1"}: wire.Text,
+		transport.BSub{}:                      wire.Text,
+	} {
+		o := Options{Via: transport.Chain{transport.Sudo{}, via}}
+		if got := o.preamble(false, false).Mode; got != want {
+			t.Errorf("%s: mode %q, want %q", via, got, want)
 		}
 	}
 }

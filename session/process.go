@@ -39,7 +39,7 @@ type process struct {
 const afterlife = 250 * time.Millisecond
 
 func start(via transport.Transport, argv []string) (*process, error) {
-	p := &process{exited: make(chan struct{}), mayKill: !transport.GainsPrivilege(via), socket: local(via)}
+	p := &process{exited: make(chan struct{}), mayKill: !transport.GainsPrivilege(via), socket: transport.Local(via)}
 	cmd := &exec.Cmd{Path: argv[0], Args: argv, Env: english(os.Environ()), SysProcAttr: attributes(via)}
 	if exe, err := os.Executable(); err == nil && argv[0] == exe && runtime.GOOS == "linux" {
 		cmd.Path = "/proc/self/exe" // still this build, if another one was installed meanwhile

@@ -20,8 +20,8 @@ func Build(t Transport, argv []string) ([]string, error) {
 	if len(hops) == 0 {
 		return steps[0], nil
 	}
-	if sudo, ok := hops[0].(Sudo); ok && sudo.Chroot != "" {
-		if err := checkChroot(sudo.Chroot); err != nil {
+	if c, ok := hops[0].(interface{ checkHere() error }); ok {
+		if err := c.checkHere(); err != nil {
 			return nil, err
 		}
 	}
@@ -33,20 +33,21 @@ func Build(t Transport, argv []string) ([]string, error) {
 	return out, nil
 }
 
-// checkChroot refuses a root directory in which others than root can place the libraries that sudo may load.
-func checkChroot(dir string) error {
+// checkRoot refuses a root directory in which others than root can place the libraries that sudo or chroot may load, or
+// the worker's program.
+func checkRoot(what, dir string) error {
 	info, err := walk(dir)
 	if errors.Is(err, ErrNotFound) {
-		return invalid("sudo chroot", dir, "does not exist")
+		return invalid(what, dir, "does not exist")
 	}
 	if err != nil {
-		return fmt.Errorf("%w (sudo chroot)", err)
+		return fmt.Errorf("%w (%s)", err, what)
 	}
 	if !info.IsDir() {
-		return invalid("sudo chroot", dir, "is not a directory")
+		return invalid(what, dir, "is not a directory")
 	}
 	if info.Mode().Perm()&0o022 != 0 {
-		return fmt.Errorf("%w: %w", invalid("sudo chroot", dir, "is writable by group or others"), ErrUnsafe)
+		return fmt.Errorf("%w: %w", invalid(what, dir, "is writable by group or others"), ErrUnsafe)
 	}
 	return nil
 }

@@ -14,8 +14,9 @@ const (
 // Chain{SSH{Host: "web1"}, Sudo{}} is root on web1. Chains inside a chain are flattened; an empty chain, and nil
 // inside one, mean [Self]. At most 8 hops, the same hop at most 3 times.
 //
-// Only the first hop runs on this machine. Behind it, a bare program name becomes /usr/bin/NAME, an SSH hop does not
-// share its connection, and "~/" in ssh_config is refused: the machine or user there is not ours to look at.
+// Only the first hop runs on this machine. Behind it, a bare program name becomes /usr/bin/NAME (/usr/sbin/NAME for
+// chroot, runuser and jexec), an SSH hop does not share its connection, and "~/" in ssh_config is refused: the machine or
+// user there is not ours to look at.
 type Chain []Transport
 
 // Command returns the argv of the first hop, which contains the others.
@@ -89,9 +90,19 @@ func hopCommand(hop Transport, argv []string, far bool) ([]string, error) {
 	}
 	out, err := hop.Command(argv)
 	if err == nil && len(out) > 0 && out[0] != "" && !strings.Contains(out[0], "/") {
-		out[0] = "/usr/bin/" + out[0]
+		out[0] = farDir(out[0]) + out[0]
 	}
 	return out, err
+}
+
+// farDir is where a program usually is on a machine that cannot be looked at. Where there is only one directory for all
+// programs, the other name leads there.
+func farDir(program string) string {
+	switch program {
+	case "chroot", "runuser", "jexec":
+		return "/usr/sbin/"
+	}
+	return "/usr/bin/"
 }
 
 func checkHops(hops []Transport) error {

@@ -5,9 +5,8 @@ import (
 	"strings"
 )
 
-// Command puts a fixed prefix before the worker's argv, for any tool that runs the rest of its argv as it is: doas,
-// setpriv, docker exec -i, nsenter, systemd-run --pipe. Nothing is quoted, so it does not fit tools that pass their
-// words to a shell.
+// Command puts a fixed prefix before the worker's argv, for a tool without a transport of its own that runs the rest of
+// its argv as it is. Nothing is quoted, so it does not fit tools that pass their words to a shell; see [Template].
 type Command struct {
 	// Prefix is the tool and its options, best ended by "--" where the tool knows it. The first word is an absolute
 	// path or a name that Build looks up.
@@ -59,7 +58,7 @@ func joinWords(words []string) string {
 }
 
 // splitWords reads words separated by spaces. The error says how far into text it was.
-func splitWords(text string) (words []string, err error) {
+func splitWords(what, text string) (words []string, err error) {
 	for i := 0; i < len(text); {
 		if text[i] == ' ' {
 			i++
@@ -67,7 +66,7 @@ func splitWords(text string) (words []string, err error) {
 		}
 		word, n, err := cutWord(text[i:])
 		if err != nil {
-			return nil, fmt.Errorf("transport: command: at byte %d of the value: %w", i, err)
+			return nil, fmt.Errorf("transport: %s: at byte %d of the value: %w", what, i, err)
 		}
 		words, i = append(words, word), i+n
 	}
@@ -104,3 +103,10 @@ func cutWord(text string) (word string, n int, err error) {
 	}
 	return "", 0, fmt.Errorf("a single quote is not closed")
 }
+
+func (c Command) facts() facts { return facts{gains: true} }
+
+var commandKind = kind{name: "command", begin: func(v string) (Transport, error) {
+	words, err := splitWords("command", v)
+	return Command{Prefix: words}, err
+}}

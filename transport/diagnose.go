@@ -9,6 +9,7 @@ type Exit struct {
 	Code   int    // the exit code; -1 or 0 together with Signal
 	Signal string // the signal that ended it, such as "killed"; empty if none did
 	Stderr string // the last lines it wrote to stderr
+	Stdout string // what it wrote to stdout; docker says there what it could not start
 }
 
 // Diagnosis is what can be told from an [Exit].
@@ -42,8 +43,8 @@ const (
 	ReasonSignal      = "ended by a signal"
 )
 
-// Diagnose explains why a transport failed, from the texts of sudo 1.9, OpenSSH 9.2, util-linux 2.38 and the shells
-// sh, dash and bash, in English: start the transport with LC_ALL=C. Ask it only when the worker never spoke; after
+// Diagnose explains why a transport failed, from the texts of sudo 1.9, OpenSSH 9.2, util-linux 2.38, OpenDoas 6.8,
+// coreutils 9.1, docker 20.10 and 28, kubectl 1.32, polkit 122, systemd 252 and the shells sh, dash and bash, in English: start the transport with LC_ALL=C. Ask it only when the worker never spoke; after
 // that the same words may come from the function itself. A far host can write what it likes to stderr, so the result
 // is for people and logs, and no decision about trust may depend on it.
 func Diagnose(t Transport, e Exit) Diagnosis {
@@ -59,8 +60,12 @@ func Diagnose(t Transport, e Exit) Diagnosis {
 		if tool.codes != nil && !tool.codes[e.Code] {
 			continue
 		}
+		text := e.Stderr
+		if tool.stdout {
+			text += "\n" + e.Stdout
+		}
 		for _, symptom := range tool.symptoms {
-			line, found := findLine(e.Stderr, symptom.text)
+			line, found := findLine(text, symptom.text)
 			if !found {
 				continue
 			}
@@ -90,10 +95,16 @@ func findLine(stderr, text string) (string, bool) {
 	return "", false
 }
 
-// isSudo and its like tell the hops of one tool.
-func isSudo(t Transport) bool   { _, ok := t.(Sudo); return ok }
-func isSSH(t Transport) bool    { _, ok := t.(SSH); return ok }
-func isUserns(t Transport) bool { _, ok := t.(Userns); return ok }
+// is reports whether a hop is of one kind.
+func is[T Transport](t Transport) bool { _, ok := t.(T); return ok }
+
+// hopOf is the hop of a tool with one kind of hop.
+func hopOf[T Transport](hops []Transport, _ string) string { return only(hops, is[T]) }
+
+// hopOfTwo is the hop of a tool with two kinds of hops.
+func hopOfTwo[T, U Transport](hops []Transport, _ string) string {
+	return only(hops, func(t Transport) bool { return is[T](t) || is[U](t) })
+}
 
 // only returns the one hop that is of a kind, or "" if there are none or several.
 func only(hops []Transport, is func(Transport) bool) string {
@@ -110,12 +121,9 @@ func only(hops []Transport, is func(Transport) bool) string {
 	return found
 }
 
-func sudoHop(hops []Transport, _ string) string   { return only(hops, isSudo) }
-func usernsHop(hops []Transport, _ string) string { return only(hops, isUserns) }
-
 // sshHop also tells several ssh hops apart, by the host in the message.
 func sshHop(hops []Transport, line string) string {
-	if hop := only(hops, isSSH); hop != "" {
+	if hop := only(hops, is[SSH]); hop != "" {
 		return hop
 	}
 	return only(hops, func(t Transport) bool {
@@ -134,17 +142,20 @@ func mentions(line, name string) bool {
 	return strings.Contains(name, ":") && strings.Contains(line, name)
 }
 
-// shellHop is the hop whose program the far shell could not start: the one behind ssh if the line names its program,
-// otherwise the ssh hop itself, whose worker is missing.
+// hasShell reports whether a hop hands its command to a shell there.
+func hasShell(t Transport) bool { return is[SSH](t) || is[Su](t) || is[Vagrant](t) }
+
+// shellHop is the hop whose program a shell could not start: the one behind that shell if the line names its program,
+// otherwise the hop with the shell itself, whose worker is missing.
 func shellHop(hops []Transport, line string) string {
 	for i, hop := range hops[:max(len(hops)-1, 0)] {
-		if !isSSH(hop) {
+		if !hasShell(hop) {
 			continue
 		}
-		argv, err := hopCommand(hops[i+1], []string{"worker"}, true)
+		argv, err := hopCommand(hops[i+1], []string{"/worker"}, true)
 		if err == nil && mentions(line, argv[0]) {
 			return hops[i+1].String()
 		}
 	}
-	return only(hops, isSSH)
+	return only(hops, hasShell)
 }

@@ -88,3 +88,11 @@ func checkText(what, text string) error {
 	}
 	return nil
 }
+
+// checkNameOr is checkName for a field that may be empty.
+func checkNameOr(what, name string) error {
+	if name == "" {
+		return nil
+	}
+	return checkName(what, name)
+}

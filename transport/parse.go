@@ -55,9 +55,11 @@ type parser struct {
 	lax      bool
 	spec     Spec
 	hops     []Transport
+	at       []int          // where the hops begin
 	named    bool           // a hop was named, though it may be self
 	envBytes int            // bytes of environment so far
 	seen     map[string]int // settings, and where
+	last     kind           // of the last hop
 	options  map[string]int // options of the last hop, and where
 }
 
@@ -65,8 +67,8 @@ func (p *parser) take(part segment) error {
 	if i := slices.IndexFunc(kinds, func(k kind) bool { return k.name == part.key }); i >= 0 {
 		return p.takeHop(kinds[i], part)
 	}
-	if i := slices.IndexFunc(options, func(o option) bool { return o.name == part.key }); i >= 0 {
-		return p.takeOption(options[i], part)
+	if slices.Contains(optionNames(), part.key) {
+		return p.takeOption(part)
 	}
 	known, err := p.takeSetting(part)
 	if known || err != nil {
@@ -87,8 +89,8 @@ func (p *parser) takeHop(k kind, part segment) error {
 		return err
 	}
 	p.named = true
-	p.hops = append(p.hops, hop)
-	p.options = map[string]int{}
+	p.hops, p.at = append(p.hops, hop), append(p.at, part.offset)
+	p.last, p.options = k, map[string]int{}
 	if len(Hops(Chain(p.hops))) > maxHops {
 		return badKey("one hop too many; at most %d are allowed", maxHops)
 	}
@@ -102,10 +104,25 @@ func checkHop(hop Transport) error {
 	return nil
 }
 
-func (p *parser) takeOption(o option, part segment) error {
+// checkWhole checks what can only be told when all options of a hop are there.
+func checkWhole(hop Transport) error {
+	if c, ok := hop.(interface{ checkWhole() error }); ok {
+		return c.checkWhole()
+	}
+	return nil
+}
+
+func (p *parser) takeOption(part segment) error {
 	if len(p.hops) == 0 {
 		return badKey("%s refines the hop before it, and there is none yet", part.key)
 	}
+	last := len(p.hops) - 1
+	i := slices.IndexFunc(p.last.options, func(o option) bool { return o.name == part.key })
+	if i < 0 {
+		name, _, _ := strings.Cut(p.hops[last].String(), separator)
+		return badKey("%s does not fit the hop before it, which is %s", part.key, shown(name))
+	}
+	o := p.last.options[i]
 	if o.flag && part.hasValue {
 		return invalid(part.key, part.value, "takes no value; write "+part.key)
 	}
@@ -116,12 +133,7 @@ func (p *parser) takeOption(o option, part segment) error {
 		return badKey("%s is given twice for one hop, first at byte %d", part.key, at)
 	}
 	p.options[part.key] = part.offset
-	last := len(p.hops) - 1
-	hop, fits, err := o.set(p.hops[last], part.value)
-	if !fits {
-		name, _, _ := strings.Cut(p.hops[last].String(), separator)
-		return badKey("%s does not fit the hop before it, which is %s", part.key, shown(name))
-	}
+	hop, err := o.set(p.hops[last], part.value)
 	if err != nil {
 		return err
 	}
@@ -132,6 +144,11 @@ func (p *parser) takeOption(o option, part segment) error {
 func (p *parser) finish(text string) (Spec, error) {
 	if !p.named {
 		return Spec{}, syntaxError(text, len(text), "names no transport; add one of "+strings.Join(kindNames(), ", "))
+	}
+	for i, hop := range p.hops {
+		if err := checkWhole(hop); err != nil {
+			return Spec{}, &SyntaxError{Text: text, Offset: p.at[i], Err: err}
+		}
 	}
 	hops := Hops(Chain(p.hops))
 	if err := checkHops(hops); err != nil {
@@ -153,11 +170,10 @@ func unknownKey(key string) error {
 		return badKey("key %s is not known here: %s", shown(key), advice)
 	}
 	allowed := keyNames()
-	hint := ""
 	if near := spelling.Near(key, allowed, 1); len(near) > 0 {
-		hint = fmt.Sprintf("; did you mean %q?", near[0])
+		return badKey("unknown key %s; did you mean %q?", shown(key), near[0])
 	}
-	return badKey("unknown key %s%s; allowed are %s", shown(key), hint, strings.Join(allowed, ", "))
+	return badKey("unknown key %s; allowed are %s", shown(key), strings.Join(allowed, ", "))
 }
 
 func kindNames() []string {
@@ -169,10 +185,7 @@ func kindNames() []string {
 }
 
 func keyNames() []string {
-	names := kindNames()
-	for _, o := range options {
-		names = append(names, o.name)
-	}
+	names := append(kindNames(), optionNames()...)
 	for _, s := range settings {
 		names = append(names, s.name)
 	}

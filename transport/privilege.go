@@ -1,20 +1,71 @@
 package transport
 
+// facts are what is known about a hop beyond its argv.
+type facts struct {
+	gains bool // on this machine, the worker may be somebody whom the caller may not signal
+	here  bool // the worker is on this machine, and has the very stdin, stdout and stderr that the hop was given
+	away  bool // the worker is on another machine, and its stdin ends when the hop does
+	codes bool // a signal that ends the worker comes back as the exit code 128 and its number
+	text  bool // some bytes are changed on the way, or nobody knows
+}
+
+// factsOf assumes the worst of transports of other packages.
+func factsOf(hop Transport) facts {
+	if h, ok := hop.(interface{ facts() facts }); ok {
+		return h.facts()
+	}
+	return facts{gains: true}
+}
+
 // GainsPrivilege reports whether the worker behind t may end up, on this machine, under a user id that the caller is
 // not allowed to signal. Then killing the transport process would leave a worker that nobody here can stop: close its
 // stdin and wait instead, and kill only as the last resort.
 //
-// It is true for [Sudo], for [Command] and for transports of other packages, because what they do is unknown. It is
-// false for [Userns], which stays the caller to the rest of the system, and for everything behind an [SSH] hop: when
-// the ssh client dies the far side reads EOF, and nothing of it runs here.
+// It is true for [Sudo], [Su], [Doas], [Pkexec], for what a service starts ([Run0], [SystemdRun], [Docker] and its like,
+// [LXC], [Machinectl]), and for [Command], [Template] and transports of other packages, because what they do is unknown.
+// It is false for what only lowers or needs the caller's own rights ([Userns], [Runuser], [Setpriv], [Chroot], [Unshare],
+// [Nsenter], [Jexec]), and for everything behind a hop to another machine ([SSH], [Kubectl], [Vagrant], [SRun], [BSub]):
+// when the client dies the far side reads EOF, and nothing of it runs here.
 func GainsPrivilege(t Transport) bool {
 	for _, hop := range Hops(t) {
-		switch hop.(type) {
-		case SSH:
+		switch f := factsOf(hop); {
+		case f.away:
 			return false
-		case Userns:
-			continue
-		default:
+		case f.gains:
+			return true
+		}
+	}
+	return false
+}
+
+// Local reports whether the worker behind t is on this machine and has the very stdin, stdout and stderr that the first
+// hop is given: descriptors can pass over a socket, and the end of one side shows to the other at once. It is false where
+// a client and a service are in between, also on one machine.
+func Local(t Transport) bool {
+	for _, hop := range Hops(t) {
+		if !factsOf(hop).here {
+			return false
+		}
+	}
+	return true
+}
+
+// TextOnly reports whether t changes some bytes, as a terminal does, where the worker may not notice: only the text form
+// of the wire gets through for certain.
+func TextOnly(t Transport) bool {
+	for _, hop := range Hops(t) {
+		if factsOf(hop).text {
+			return true
+		}
+	}
+	return false
+}
+
+// CodesSignals reports whether a hop of t tells of a signal that ended the worker by an exit code of 128 and its number, as
+// shells do, and never by ending of that signal itself.
+func CodesSignals(t Transport) bool {
+	for _, hop := range Hops(t) {
+		if factsOf(hop).codes {
 			return true
 		}
 	}

@@ -134,7 +134,7 @@ func FuzzQuote(f *testing.F) {
 				t.Fatalf("sudo -i would change %q", word)
 			}
 		}
-		words, err := splitWords(joinWords(argv))
+		words, err := splitWords("command", joinWords(argv))
 		if err != nil || len(words) != 2 || words[0] != first || words[1] != second {
 			t.Fatalf("%q written as %q reads back as %q, %v", argv, joinWords(argv), words, err)
 		}

@@ -16,3 +16,10 @@ func (Self) Command(argv []string) ([]string, error) {
 
 // String is "self".
 func (Self) String() string { return "self" }
+
+func (Self) facts() facts { return facts{here: true} }
+
+var (
+	selfKind  = kind{name: "self", begin: func(v string) (Transport, error) { return Self{}, noValue("self", v) }}
+	popenKind = kind{name: "popen", begin: func(v string) (Transport, error) { return Self{}, noValue("popen", v) }}
+)

@@ -3,6 +3,7 @@ package transport
 import (
 	"os"
 	"strings"
+	"time"
 
 	"github.com/mitchellh/go-homedir"
 )
@@ -125,4 +126,30 @@ func expand(what, path string) (string, error) {
 		return "", invalid(what, path, err.Error())
 	}
 	return full, checkPath(what, full)
+}
+
+func (s SSH) facts() facts { return facts{away: true, codes: true} }
+
+var sshKind = kind{
+	name:  "ssh",
+	begin: beginSSH,
+	options: []option{
+		textOption("identity", func(s *SSH) *string { return &s.Identity }),
+		textOption("ssh_config", func(s *SSH) *string { return &s.ConfigFile }),
+		textOption("known_hosts", func(s *SSH) *string { return &s.KnownHosts }),
+		textOption("jump", func(s *SSH) *string { return &s.Jump }),
+		eachOption("option", func(s *SSH) *[]string { return &s.Options }),
+		flagOption("no_share", func(s *SSH) *bool { return &s.NoShare }),
+		durationOption("persist", "ssh persist", func(s *SSH) *time.Duration { return &s.Persist }),
+		durationOption("connect_timeout", "ssh connect timeout", func(s *SSH) *time.Duration { return &s.ConnectTimeout }),
+		textOption("program", func(s *SSH) *string { return &s.Program }),
+	},
+}
+
+func beginSSH(value string) (Transport, error) {
+	if value == "" {
+		return nil, invalid("ssh host", value, "is empty; write ssh=HOST, ssh=USER@HOST or ssh=HOST:PORT")
+	}
+	a, err := parseAddress(value)
+	return SSH{User: a.user, Host: a.host, Port: a.port}, err
 }

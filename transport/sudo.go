@@ -119,3 +119,28 @@ func (s Sudo) check() error {
 	}
 	return checkProgram("sudo program", s.Program)
 }
+
+func (s Sudo) facts() facts { return facts{gains: true, here: true} }
+
+// checkHere looks at what is on this machine.
+func (s Sudo) checkHere() error {
+	if s.Chroot == "" {
+		return nil
+	}
+	return checkRoot("sudo chroot", s.Chroot)
+}
+
+var sudoKind = kind{
+	name:  "sudo",
+	begin: func(v string) (Transport, error) { return Sudo{User: v}, nil },
+	options: []option{
+		textOption("group", func(s *Sudo) *string { return &s.Group }),
+		flagOption("home", func(s *Sudo) *bool { return &s.Home }),
+		flagOption("login", func(s *Sudo) *bool { return &s.Login }),
+		textOption("sudo_dir", func(s *Sudo) *string { return &s.Dir }),
+		textOption("chroot", func(s *Sudo) *string { return &s.Chroot }),
+		listOption("preserve_env", func(s *Sudo) *[]string { return &s.PreserveEnv }),
+		flagOption("reset_ticket", func(s *Sudo) *bool { return &s.ResetTicket }),
+		textOption("program", func(s *Sudo) *string { return &s.Program }),
+	},
+}

@@ -8,14 +8,33 @@ type symptom struct {
 // tools is asked in order: a message of an inner tool is more telling than what the outer one adds to it.
 var tools = []struct {
 	codes    map[int]bool // exit codes that the tool has when it fails itself; nil: any
+	stdout   bool         // some of the messages are on stdout
 	hop      func(hops []Transport, line string) string
 	symptoms []symptom
 }{
-	{map[int]bool{1: true}, sudoHop, sudoSymptoms},
-	{map[int]bool{255: true}, sshHop, sshSymptoms},
-	{map[int]bool{1: true, 126: true, 127: true}, usernsHop, unshareSymptoms},
-	{map[int]bool{126: true, 127: true}, shellHop, shellSymptoms},
+	{codes: one, hop: hopOf[Sudo], symptoms: sudoSymptoms},
+	{codes: one, hop: hopOf[Doas], symptoms: doasSymptoms},
+	{codes: starting, hop: hopOf[Su], symptoms: suSymptoms},
+	{codes: starting, hop: hopOf[Runuser], symptoms: runuserSymptoms},
+	{codes: starting, hop: hopOf[Setpriv], symptoms: setprivSymptoms},
+	{codes: starting, hop: hopOf[Pkexec], symptoms: pkexecSymptoms},
+	{codes: one, hop: hopOf[Run0], symptoms: run0Symptoms},
+	{codes: one, hop: hopOfTwo[SystemdRun, Machinectl], symptoms: systemdSymptoms},
+	{codes: starting, hop: hopOfTwo[Userns, Unshare], symptoms: unshareSymptoms},
+	{codes: starting, hop: hopOf[Nsenter], symptoms: nsenterSymptoms},
+	{codes: map[int]bool{125: true, 126: true, 127: true}, hop: hopOf[Chroot], symptoms: chrootSymptoms},
+	{codes: map[int]bool{1: true, 125: true, 126: true, 127: true}, stdout: true, hop: dockerHop, symptoms: dockerSymptoms},
+	{codes: one, hop: hopOf[Kubectl], symptoms: kubectlSymptoms},
+	{codes: one, hop: hopOf[LXCAttach], symptoms: lxcAttachSymptoms},
+	{codes: one, hop: hopOf[SRun], symptoms: srunSymptoms},
+	{codes: map[int]bool{255: true}, hop: sshHop, symptoms: sshSymptoms},
+	{codes: map[int]bool{126: true, 127: true}, hop: shellHop, symptoms: shellSymptoms},
 }
+
+var (
+	one      = map[int]bool{1: true}
+	starting = map[int]bool{1: true, 126: true, 127: true}
+)
 
 // The texts of sudo 1.9.13p3.
 var sudoSymptoms = []symptom{

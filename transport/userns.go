@@ -28,3 +28,11 @@ func (u Userns) String() string {
 }
 
 func (u Userns) check() error { return checkProgram("userns program", u.Program) }
+
+func (u Userns) facts() facts { return facts{here: true} }
+
+var usernsKind = kind{
+	name:    "userns",
+	begin:   func(v string) (Transport, error) { return Userns{}, noValue("userns", v) },
+	options: []option{textOption("program", func(u *Userns) *string { return &u.Program })},
+}

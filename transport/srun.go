@@ -1,0 +1,48 @@
+package transport
+
+// SRun starts the worker as a task of Slurm, on a node that Slurm chooses or that is named, through srun. argv arrives
+// unchanged. A task may wait long for its turn: raise the patience of the session.
+//
+// srun was not run in the tests; what it runs is recorded.
+type SRun struct {
+	// Node is the only one that may run it; empty means any.
+	Node string
+	// Partition is that of the task; empty means the default.
+	Partition string
+	// Program is another srun: an absolute path, or a name that Build looks up; empty means "srun".
+	Program string
+}
+
+// Command returns srun for one task, its options, "--" and argv.
+func (s SRun) Command(argv []string) ([]string, error) {
+	prefix := appendSet([]string{programOr(s.Program, "srun"), "--quiet", "--nodes=1", "--ntasks=1"},
+		[2]string{"--partition", s.Partition}, [2]string{"--nodelist", s.Node})
+	return prefixed(s.check(), argv, append(prefix, "--")...)
+}
+
+// String is the spec form, such as "srun//partition=debug".
+func (s SRun) String() string {
+	t := segments{}
+	t.add("srun", "")
+	t.text("node", s.Node)
+	t.text("partition", s.Partition)
+	t.text("program", s.Program)
+	return t.join()
+}
+
+func (s SRun) check() error {
+	return checkAll(checkWordOr("srun node", s.Node, containerBytes, maxWord),
+		checkWordOr("srun partition", s.Partition, containerBytes, maxWord), checkProgram("srun program", s.Program))
+}
+
+func (s SRun) facts() facts { return facts{away: true, codes: true} }
+
+var srunKind = kind{
+	name:  "srun",
+	begin: func(v string) (Transport, error) { return SRun{}, noValue("srun", v) },
+	options: []option{
+		textOption("node", func(s *SRun) *string { return &s.Node }),
+		textOption("partition", func(s *SRun) *string { return &s.Partition }),
+		textOption("program", func(s *SRun) *string { return &s.Program }),
+	},
+}

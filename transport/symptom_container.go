@@ -1,0 +1,58 @@
+package transport
+
+// The texts of docker 20.10 and 28, and of runc 1.1. podman and nerdctl say some of it in the same words.
+var dockerSymptoms = []symptom{
+	{"…permission denied while trying to connect to the Docker daemon", ReasonNotAllowed,
+		"call as root, or add the caller to the group docker, which is as good as root"},
+	{"…Cannot connect to the Docker daemon", ReasonRefused, "start the daemon, or correct DOCKER_HOST or the context"},
+	{"…context …: context not found", ReasonConfig, "correct the context; docker context ls has the names"},
+	{"…No such container: ", ReasonUnknownHost, "correct the name of the container, or start it"},
+	{"…no such container", ReasonUnknownHost, "correct the name of the container, or start it"},
+	{"…Container … is not running", ReasonClosed, "start the container"},
+	{"…Container … is paused", ReasonClosed, "unpause the container"},
+	{"…No such image: ", ReasonUnknownHost, "pull the image first, or set pull"},
+	{"…network … not found", ReasonConfig, "correct the network; docker network ls has the names"},
+	{"…unable to find user ", ReasonUnknownUser, "correct the user; names are those of the container"},
+	{"…unable to find group ", ReasonUnknownUser, "correct the group; names are those of the container"},
+	{"…unable to start container process: …no such file or directory", ReasonNotFound,
+		"put the program into the container, or give its path there with binary=; one that is not static needs its libraries there"},
+	{"…unable to start container process: …", ReasonNotRunnable, adviceRunnable},
+	{"…exec format error", ReasonNotRunnable, "the program is built for another system or architecture"},
+}
+
+// dockerHop is the only hop of docker and its like.
+func dockerHop(hops []Transport, _ string) string {
+	return only(hops, func(t Transport) bool {
+		return is[Docker](t) || is[DockerRun](t) || is[Podman](t) || is[Nerdctl](t)
+	})
+}
+
+// The texts of kubectl 1.32.
+var kubectlSymptoms = []symptom{
+	{"The connection to the server … was refused", ReasonRefused, "check the context and that the cluster runs"},
+	{"Unable to connect to the server: …no such host", ReasonUnknownHost, "correct the server of the context, or check DNS"},
+	{"Unable to connect to the server: ", ReasonUnreachable, "check the context, network and routes"},
+	{"Error in configuration: ", ReasonConfig, "correct the context; kubectl config get-contexts has the names"},
+	{"error: stat …: no such file or directory", ReasonConfig, "correct kubeconfig="},
+	{"Error from server (NotFound): ", ReasonUnknownHost, "correct pod and namespace"},
+	{"Error from server (Forbidden): ", ReasonNotAllowed, "allow this user create on pods/exec in that namespace"},
+	{"error: You must be logged in to the server", ReasonAuth, "renew the credentials of the context"},
+	{"Error from server (BadRequest): container …", ReasonConfig, "correct the container; kubectl get pod has the names"},
+	{"error: Internal error occurred: …no such file or directory", ReasonNotFound,
+		"put the program into the container, or give its path there with binary="},
+	{"error: cannot exec into a container in a completed pod", ReasonClosed, "choose a pod that runs"},
+}
+
+// The texts of lxc-attach 5.0.
+var lxcAttachSymptoms = []symptom{
+	{"lxc-attach: …Failed to get init pid", ReasonUnknownHost, "correct the name of the container, or start it"},
+	{"lxc-attach: …No such file or directory - Failed to exec", ReasonNotFound, "put the program into the container, or give its path there with binary="},
+}
+
+// The texts of srun of Slurm 22.05.
+var srunSymptoms = []symptom{
+	{"srun: fatal: Could not establish a configuration source", ReasonConfig, "this machine has no configuration of Slurm"},
+	{"srun: error: Unable to allocate resources: ", ReasonNotAllowed, "correct partition, node and account"},
+	{"srun: error: …Invalid partition", ReasonConfig, "correct the partition; sinfo has the names"},
+	{"slurmstepd: error: execve(): …: No such file or directory", ReasonNotFound, adviceInstall},
+}
