@@ -42,6 +42,7 @@ import (
 
 	"github.com/seed354a1416/deliveryboy/box"
 	"github.com/seed354a1416/deliveryboy/channel/wire"
+	"github.com/seed354a1416/deliveryboy/deploy"
 	"github.com/seed354a1416/deliveryboy/internal/detached"
 	"github.com/seed354a1416/deliveryboy/registry"
 	"github.com/seed354a1416/deliveryboy/worker"
@@ -56,6 +57,8 @@ func Main() {
 		worker.Main(os.Args)
 	case detached.Asked(os.Args):
 		detached.Main(os.Args)
+	case deploy.Asked(os.Args):
+		deploy.Main()
 	}
 }
 

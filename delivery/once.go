@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/seed354a1416/deliveryboy/box"
+	"github.com/seed354a1416/deliveryboy/deploy"
 	"github.com/seed354a1416/deliveryboy/registry"
 	"github.com/seed354a1416/deliveryboy/session"
 	"github.com/seed354a1416/deliveryboy/transport"
@@ -24,6 +25,9 @@ type Once struct {
 
 	// Program is this program's file on the far side, an absolute path. Empty: where it is here.
 	Program string
+
+	// Deploy brings this program to a far side that does not have it, or has another build. Program must be empty then.
+	Deploy deploy.Options
 
 	// Only are the functions that the worker is narrowed to. They stand in its argv, where a sudoers rule can allow
 	// exactly these. Empty: the called function alone.
@@ -74,7 +78,7 @@ func (o Once) Deliver(ctx context.Context, b *box.Box) (*box.Reply, error) {
 
 func (o Once) options() session.Options {
 	return session.Options{
-		Via: o.Via, Program: o.Program, Only: o.Only, Dir: o.Dir, Env: o.Env, Umask: o.Umask, Nice: o.Nice, Grace: o.Grace,
+		Via: o.Via, Program: o.Program, Deploy: o.Deploy, Only: o.Only, Dir: o.Dir, Env: o.Env, Umask: o.Umask, Nice: o.Nice, Grace: o.Grace,
 		Stdout: o.Stdout, Stderr: o.Stderr, KeepExcess: o.KeepExcess, Patience: o.Patience, MaxReply: o.MaxReply,
 		Text: o.Text, AnyBuild: o.AnyBuild, Repanic: o.Repanic,
 	}
@@ -112,7 +116,7 @@ func (o Once) needsProcess() string {
 		name string
 		set  bool
 	}{
-		{"Program", o.Program != ""}, {"Dir", o.Dir != ""}, {"Env", len(o.Env) > 0}, {"Umask", o.Umask != 0},
+		{"Program", o.Program != ""}, {"Deploy", o.Deploy.On}, {"Dir", o.Dir != ""}, {"Env", len(o.Env) > 0}, {"Umask", o.Umask != 0},
 		{"Nice", o.Nice != 0}, {"Stdout", o.Stdout != nil}, {"Stderr", o.Stderr != nil},
 	} {
 		if f.set {

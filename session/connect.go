@@ -66,13 +66,15 @@ func (l *link) dial(ctx context.Context, names []string) (op string, err error) 
 	if l.trace, err = wire.TraceFromEnvironment(); err != nil {
 		return "pack", &box.PackingError{Why: "bad environment", Err: err}
 	}
-	if op, err := l.prepare(names); err != nil {
-		return op, err
+	argv, err := l.plan(names)
+	if err != nil {
+		return "pack", &box.PackingError{Why: "bad call", Err: err}
 	}
-	if l.argv, err = transport.Build(o.Via, l.worker); err != nil {
+	if argv, err = transport.Build(o.Via, argv); err != nil {
 		return "start", &box.TransportError{Hop: l.via, Argv: l.worker, ExitCode: -1, Err: err}
 	}
-	if l.process, err = start(o.Via, l.argv); err != nil {
+	l.argv = l.shown(argv)
+	if l.process, err = start(o.Via, argv); err != nil {
 		return "start", &box.TransportError{Hop: l.via, Argv: l.argv, ExitCode: -1, Err: err}
 	}
 	l.excess.live = io.Discard

@@ -10,7 +10,6 @@ import (
 
 	"github.com/seed354a1416/deliveryboy/box"
 	"github.com/seed354a1416/deliveryboy/channel/wire"
-	"github.com/seed354a1416/deliveryboy/internal/build"
 	"github.com/seed354a1416/deliveryboy/registry"
 )
 
@@ -26,7 +25,9 @@ func (l *link) shakeHands(ctx context.Context) error {
 	var err error
 	options := wire.Options{Limits: wire.Limits{Message: l.options.MaxReply}, Noise: &l.excess, Trace: l.trace}
 	preamble := l.options.preamble(l.warm, l.process.socket)
-	l.wire, l.hello, err = wire.Offer(l.process.stdout, l.process.stdin, preamble, options)
+	if err = l.bring(timer); err == nil {
+		l.wire, l.hello, err = wire.Offer(l.process.stdout, l.process.stdin, preamble, options)
+	}
 	if err == nil {
 		err = l.compare()
 	}
@@ -45,7 +46,7 @@ func (l *link) shakeHands(ctx context.Context) error {
 
 // compare makes sure that the far side is this program. Boxes are opened by the types of its registry.
 func (l *link) compare() error {
-	skew := &box.VersionSkewError{Local: build.ID(), Remote: l.hello.Build}
+	skew := &box.VersionSkewError{Local: l.expected(), Remote: l.hello.Build}
 	if l.hello.Registry != registry.Fingerprint() {
 		skew.Diff = registry.Differences(registry.Layouts(), l.hello.Functions)
 		if len(skew.Diff) == 0 {

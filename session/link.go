@@ -11,6 +11,7 @@ import (
 	"github.com/seed354a1416/deliveryboy/box"
 	"github.com/seed354a1416/deliveryboy/channel"
 	"github.com/seed354a1416/deliveryboy/channel/wire"
+	"github.com/seed354a1416/deliveryboy/deploy"
 )
 
 // A link is one worker and the wire to it, from the start of the transport to its end. A [Session] that dials again has
@@ -19,8 +20,10 @@ type link struct {
 	options *Options
 	via     string
 	warm    bool     // it serves many calls
-	worker  []string // the worker's argv
-	argv    []string // the transport's, which runs it
+	worker  []string // the worker's argv, as it is shown
+	argv    []string // the transport's, which runs it, as it is shown
+	deploy  *deploy.Plan  // nil if the program is there
+	brought deploy.Result // what came of it
 	process *process
 	oom     oomWatch
 	excess  excess

@@ -16,12 +16,12 @@ import (
 // where the file has one, and a digest of the file otherwise. If the file cannot be read, the ID is that of the build's
 // settings, marked as such.
 var ID = sync.OnceValue(func() string {
-	f, err := openSelf()
+	f, err := Open()
 	if err != nil {
 		return settings()
 	}
 	defer f.Close()
-	if id := goBuildID(f); id != "" {
+	if id := Of(f); id != "" {
 		return id
 	}
 	h := sha256.New()
@@ -34,8 +34,11 @@ var ID = sync.OnceValue(func() string {
 	return "sha256:" + hex.EncodeToString(h.Sum(nil))
 })
 
-// openSelf opens the file that this process runs, even if another has taken its name since.
-func openSelf() (*os.File, error) {
+// Of is the build ID that the Go linker wrote into an ELF file; "" if there is none.
+func Of(f io.ReaderAt) string { return goBuildID(f) }
+
+// Open opens the file that this process runs, even if another has taken its name since.
+func Open() (*os.File, error) {
 	if runtime.GOOS == "linux" {
 		if f, err := os.Open("/proc/self/exe"); err == nil {
 			return f, nil

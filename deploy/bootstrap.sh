@@ -1,0 +1,174 @@
+# What runs on a far side that may lack this program: it looks for it, or takes it in, and becomes it. SPEC.md tells the
+# talk. Lines of comment and leading tabs do not travel.
+#
+# A directory is entered before it is looked at, and never named again: what others do to the way there cannot lead
+# elsewhere any more. In it, names are this user's alone.
+
+umask 077
+set -f
+unset CDPATH
+PATH=/usr/bin:/bin:/usr/sbin:/sbin:/usr/local/bin:$PATH
+d=$1 c=$2 k=$3 n=$4
+nl='
+'
+u= q= t=
+IFS= read -r N || exit 69
+case $N in '' | *[!0-9a-f]*) exit 65 ;; esac
+say() { printf '=====DEPLOY %s %s=====\n' "$N" "$*"; }
+drop() {
+	[ -z "$t" ] || rm -f "$t"
+	t=
+}
+trap drop 0
+trap 'exit 69' 1 2 13 15
+fail() {
+	q=$1
+	drop
+	return 1
+}
+
+# into PARENT NAME: goes into a directory, and looks whether it is this user's alone.
+into() {
+	w=${1%/}/$2
+	cd -P "$1" 2>/dev/null || fail 'there is no such directory, or it cannot be entered' || return
+	p=${PWD%/}
+	e=
+	[ "$m" ] && e=$(mkdir "./$2" 2>&1)
+	cd -P "./$2" 2>/dev/null || fail "it cannot be made or entered: ${e##*: }" || return
+	[ "$PWD" = "$p/$2" ] || fail 'it is a symbolic link' || return
+	[ -O . ] || fail 'it belongs to another user' || return
+	b=$(stat -c '%a %i %s %z' . "./$d" 2>/dev/null)
+	case ${b:-$(ls -ldn .)} in
+	700\ * | [0-7]700\ * | drwx--[-S]--[-T]*) ;;
+	*) fail 'others may enter it: its mode is not 0700' || return ;;
+	esac
+	case $b in *"$nl"*) b=${b#*"$nl"} ;; *) b= ;; esac
+}
+
+sum() {
+	{ sha256sum "$1" || busybox sha256sum "$1" || openssl dgst -sha256 -r "$1" || shasum -a 256 "$1" || sha256 -r "$1"; } 2>/dev/null
+}
+
+# note: what the program looks like, now that its digest is known to be right.
+note() {
+	{ stat -c '%a %i %s %z' "./$d" >"./.$d.ok" || rm -f "./.$d.ok"; } 2>/dev/null
+}
+
+# have: it is here, as it was when its digest was looked at, or its digest is right now.
+have() {
+	[ -f "./$d" ] && [ ! -L "./$d" ] && [ -x "./$d" ] || return
+	r=
+	[ -f "./.$d.ok" ] && IFS= read -r r <"./.$d.ok"
+	[ "$b" ] && [ "$r" = "$b" ] && return
+	r=$(sum "./$d")
+	[ "${r%% *}" = "$d" ] && note
+}
+
+run() {
+	say here "$PWD/$d"
+	trap - 0 1 2 13 15
+	exec "./$d" __deliver ${n:+"$n"}
+}
+
+look() {
+	m=
+	into "$1" "$2" && have && run
+}
+
+# fill: takes the program in, under a name that nothing else has, and looks at what came.
+fill() {
+	t=./.$N.new
+	e=$( (set -C && : >"$t") 2>&1) || fail "it cannot be written to: ${e##*: }" || return
+	chmod 700 "$t"
+	"$t" </dev/null >/dev/null 2>&1 || fail 'programs in it cannot be run: it is mounted noexec' || return
+	f=$(df -Pk . 2>/dev/null | { IFS= read -r r && read -r r r r r x && echo "$r"; })
+	say need "${f:--} $w"
+	read -r r f x || exit 69
+	[ "$r" = push ] || fail - || return
+	e=$(head -c "$f" | {
+		${z:-cat} 2>&1 >"$t"
+		r=$?
+		cat >/dev/null
+		exit $r
+	}) || fail "it could not be filled: ${e##*: }" || return
+	r=$(sum "$t")
+	[ -z "$r" ] || [ "${r%% *}" = "$d" ] || fail 'what came has another digest' || return
+	r=$("$t" __digest </dev/null 2>&1)
+	[ "$r" = "$d" ] || fail "the program does not start there: $r" || return
+}
+
+refuse() {
+	q=${q%%"$nl"*}
+	[ "$q" = - ] || say refuse "$w	$q"
+}
+
+# bring PARENT NAME [P]: takes the program in to stay; with P, makes the parent.
+bring() {
+	m=1
+	[ "$3" ] && mkdir -p "$1" 2>/dev/null
+	into "$1" "$2" && fill && chmod 500 "$t" && { mv -f "$t" "./$d" || fail 'it could not be moved'; } && {
+		t=
+		note
+		run
+	}
+	refuse
+}
+
+# alone PARENT: takes the program in for once. Nothing of it has a name when it runs.
+alone() {
+	m=1
+	into "$1" "deliveryboy-$N" && fill && if [ -e /proc/self/fd/0 ]; then
+		exec 9<"$t"
+		rm -f "$t"
+		cd .. && rmdir "./deliveryboy-$N"
+		say here
+		trap - 0 1 2 13 15
+		exec /proc/self/fd/9 __deliver ${n:+"$n"}
+	else
+		fail 'there is no /proc to run it from without a name'
+	fi
+	refuse
+	rmdir "$w" 2>/dev/null
+}
+
+# all WHAT: does it in each place.
+all() {
+	[ -z "$c" ] || {
+		"$1" "${c%/*}/" "${c##*/}" p
+		return
+	}
+	[ "$1" = look ] || [ "$u" = 0 ] && "$1" /var/cache deliveryboy
+	case ${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}} in
+	/*) "$1" "${XDG_CACHE_HOME:-$HOME/.cache}/deliveryboy" bin p ;;
+	esac
+	case $XDG_RUNTIME_DIR in /*) "$1" "$XDG_RUNTIME_DIR" deliveryboy-bin ;; esac
+	: "${u:=$(id -u)}"
+	"$1" /dev/shm "deliveryboy-bin-$u"
+	"$1" /tmp "deliveryboy-bin-$u"
+}
+
+[ "$d" = - ] || all look
+if [ -t 0 ]; then
+	say terminal
+	exit 69
+fi
+z=
+for x in gzip gunzip; do
+	command -v $x >/dev/null && z="$x -dc" && break
+done
+say arch "$(uname -s) $(uname -m) ${z%% *}"
+IFS= read -r d || exit 69
+all look
+: "${u:=$(id -u)}"
+[ "$k" ] || all bring
+if [ "$k" ] && [ -n "$c" ]; then
+	mkdir -p "$c" 2>/dev/null
+	alone "$c"
+elif [ -z "$c" ]; then
+	case $XDG_RUNTIME_DIR in /*) alone "$XDG_RUNTIME_DIR" ;; esac
+	alone /dev/shm
+	alone /tmp
+	alone /var/tmp
+fi
+say none
+exit 69

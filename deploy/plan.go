@@ -1,0 +1,108 @@
+package deploy
+
+import (
+	_ "embed"
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+	"sync"
+
+	"github.com/seed354a1416/deliveryboy/internal/armour"
+)
+
+//go:embed bootstrap.sh
+var source string
+
+// script is the source as it travels: without comments and indents.
+var script = sync.OnceValue(func() string {
+	var b strings.Builder
+	for line := range strings.Lines(source) {
+		if line = strings.TrimLeft(line, "\t"); line != "\n" && !strings.HasPrefix(line, "#") {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+})
+
+// A Plan is what is to be brought to one far side.
+type Plan struct {
+	options Options
+	digest  string // what the far side looks for first; "-" if its system has to be known before
+}
+
+// Prepare looks at the files that may have to travel. The error says which cannot be read.
+func Prepare(o Options) (*Plan, error) {
+	if err := o.Check(); err != nil {
+		return nil, err
+	}
+	if len(o.Bundle) > 0 {
+		return &Plan{o, "-"}, nil
+	}
+	p, err := own()
+	if err != nil {
+		return nil, fmt.Errorf("deploy: this program's own file: %w", err)
+	}
+	return &Plan{o, p.digest}, nil
+}
+
+// Argv is what a transport has to start so that a worker comes about, narrowed to functions if there are names. Nothing in it
+// is secret.
+func (p *Plan) Argv(names ...string) []string { return p.argv(script(), names) }
+
+// Shown is Argv for people, without the text of the script.
+func (p *Plan) Shown(names ...string) []string { return p.argv("…", names) }
+
+func (p *Plan) argv(script string, names []string) []string {
+	keep := ""
+	if p.options.KeepNothing {
+		keep = "1"
+	}
+	return []string{"/bin/sh", "-c", script, "deliveryboy", p.digest, p.options.Cache, keep, strings.Join(names, ",")}
+}
+
+// A Link is the way to the far side.
+type Link struct {
+	In       io.Writer // the far side's stdin
+	Out      io.Reader // its stdout
+	Noise    io.Writer // gets what it prints and does not mean for this side
+	Progress func()    // called when a piece of the program has left; may be nil
+}
+
+// Meet talks with the script until it becomes the program. What follows on both streams is the program's then, and nothing
+// of that has been read but noise. The error is an *[Error], or that of a stream; whoever calls it has to end the far
+// side then. It waits without limit: to end that, close the streams.
+func (p *Plan) Meet(l Link) (Result, error) {
+	t := &talk{plan: p, link: l, free: -1, nonce: armour.NewNonce().String()}
+	t.lines = newLines(l.Out, "=====DEPLOY "+t.nonce+" ", l.Noise)
+	t.say(t.nonce)
+	for {
+		word, rest, err := t.lines.next()
+		if err != nil {
+			return t.result, t.ended(err)
+		}
+		done, err := t.answer(word, rest)
+		if err != nil || done {
+			return t.result, err
+		}
+	}
+}
+
+// programFor returns the file for a system.
+func (p *Plan) programFor(system string) (*program, error) {
+	if name := p.options.Bundle[system]; name != "" {
+		b, err := fromBundle(name)
+		if err != nil {
+			return nil, &Error{Why: "the bundle's file for " + system + " cannot be read", Err: err}
+		}
+		return b, nil
+	}
+	if here := runtime.GOOS + "/" + runtime.GOARCH; system != here {
+		return nil, &Error{Why: fmt.Sprintf("the far side is %.80q, this program is for %q, and the bundle has no other", system, here)}
+	}
+	b, err := own()
+	if err != nil {
+		return nil, &Error{Why: "this program's own file cannot be read", Err: err}
+	}
+	return b, nil
+}

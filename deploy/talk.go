@@ -1,0 +1,147 @@
+package deploy
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+)
+
+// What the script says, as SPEC.md has it.
+const (
+	sayHere     = "here"
+	sayArch     = "arch"
+	sayNeed     = "need"
+	sayRefuse   = "refuse"
+	sayNone     = "none"
+	sayTerminal = "terminal"
+)
+
+// piece is how much of the program leaves at once.
+const piece = 256 << 10
+
+// spare is what a place must have besides the program, in bytes.
+const spare = 64 << 10
+
+// A talk is one with one far side.
+type talk struct {
+	plan    *Plan
+	link    Link
+	nonce   string
+	lines   *lines
+	program *program // for the far side's system, when that is known
+	gzip    bool     // the far side can unpack
+	free    int64    // in the place that was offered last
+	tried   []Try
+	result  Result
+}
+
+// say tells the script a line. If it does not take it, it has ended, and what it said before that tells why.
+func (t *talk) say(line string) { _, _ = io.WriteString(t.link.In, line+"\n") }
+
+// answer takes in one line of the script's. It is true when the script becomes the program.
+func (t *talk) answer(word, rest string) (done bool, err error) {
+	switch word {
+	case sayHere:
+		return true, t.here(rest)
+	case sayArch:
+		return false, t.arch(strings.Fields(rest))
+	case sayNeed:
+		return false, t.need(rest)
+	case sayRefuse:
+		dir, why, _ := strings.Cut(rest, "\t")
+		t.tried = append(t.tried, Try{Dir: dir, Free: t.free, Why: why})
+		t.free = -1
+		return false, nil
+	case sayTerminal:
+		return false, &Error{Why: "the program is not there, and cannot be sent: a terminal is in the way, which does not pass all bytes"}
+	case sayNone:
+		return false, t.none()
+	}
+	return false, &Error{Why: fmt.Sprintf("the far side says %.80q, which means nothing", word)}
+}
+
+// here ends the talk: what comes next is the program's.
+func (t *talk) here(path string) error {
+	t.result.Path = path
+	if t.program == nil {
+		p, err := own()
+		if err != nil {
+			return err
+		}
+		t.program = p
+	}
+	t.result.Build = t.program.build
+	t.lines.giveBack()
+	return nil
+}
+
+// arch: the program was not found. The far side's system is known now, and with it what to look for.
+func (t *talk) arch(words []string) (err error) {
+	if len(words) < 2 {
+		return &Error{Why: fmt.Sprintf("the far side says of its system %.80q, and not its name and machine", words)}
+	}
+	t.gzip, t.free = len(words) > 2, -1
+	if t.program, err = t.plan.programFor(systemOf(words[0], words[1])); err != nil {
+		return err
+	}
+	t.say(t.program.digest)
+	return nil
+}
+
+// need sends the program, if there is room for it.
+func (t *talk) need(rest string) error {
+	blocks, dir, _ := strings.Cut(rest, " ")
+	if t.program == nil {
+		return &Error{Why: "the far side wants the program before it has said what system it is"}
+	}
+	if n, err := strconv.ParseInt(blocks, 10, 64); err == nil && n >= 0 && n < 1<<50 {
+		t.free = n << 10
+		if t.free < t.program.size+spare {
+			t.tried = append(t.tried, Try{Dir: dir, Free: t.free, Why: "there is not enough room"})
+			t.free = -1
+			t.say("next")
+			return nil
+		}
+	}
+	sent, err := t.program.compressed(t.gzip)
+	if err != nil {
+		return &Error{Why: "this program's own file", Err: err}
+	}
+	t.say(fmt.Sprintf("push %d", len(sent.bytes)))
+	t.result.Pushed = true
+	t.send(sent.bytes)
+	return nil
+}
+
+func (t *talk) send(b []byte) {
+	for len(b) > 0 {
+		n, err := t.link.In.Write(b[:min(len(b), piece)])
+		t.result.Sent += int64(n)
+		if err != nil {
+			return // as in say
+		}
+		b = b[n:]
+		if t.link.Progress != nil {
+			t.link.Progress()
+		}
+	}
+}
+
+func (t *talk) none() error {
+	e := &Error{Why: "there is no place for this program on the far side", Need: t.program.size, Tried: t.tried}
+	for _, try := range t.tried {
+		if t.program.loader != "" && strings.HasPrefix(try.Why, "the program does not start") {
+			e.Why = fmt.Sprintf("this program cannot start on the far side: it needs the dynamic loader %q, and libraries; build it with CGO_ENABLED=0", t.program.loader)
+		}
+	}
+	return e
+}
+
+// ended is the error of a far side that ended in the middle of the talk.
+func (t *talk) ended(err error) error {
+	if len(t.tried) == 0 {
+		return err
+	}
+	return &Error{Why: "the far side ended", Need: t.program.size, Tried: t.tried, Err: err}
+}
