@@ -28,7 +28,7 @@ var floors = map[string]int{
 	"session":  3, "worker": 3,
 	"registry": 2, "policy": 2, "kernel": 2,
 	"channel": 1,
-	"box":     0, "transport": 0, "channel/wire": 0, "process": 0,
+	"box":     0, "deploy": 0, "transport": 0, "channel/wire": 0, "process": 0,
 	// A suite stands above all that it uses.
 	"box/couriertest": 4,
 	// The cellar: what several floors share; it imports nothing of the house.
