@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"sync"
-	"weak"
 
 	"github.com/seed354a1416/deliveryboy/internal/build"
 )
@@ -22,12 +21,8 @@ type program struct {
 	size   int64
 	loader string // the dynamic loader that it needs; empty if it is static
 
-	mu      sync.Mutex // guards what follows
-	payload weak.Pointer[payload]
+	packed func() ([]byte, error) // the file, compressed; it is kept for the next far side
 }
-
-// A payload is a program, compressed. It is kept for as long as somebody sends it.
-type payload struct{ bytes []byte }
 
 // own is the file that runs here.
 var own = sync.OnceValues(func() (*program, error) { return load(build.Open) })
@@ -49,7 +44,9 @@ func load(open func() (*os.File, error)) (*program, error) {
 	if id == "" {
 		id = "sha256:" + digest
 	}
-	return &program{open: open, digest: digest, build: id, size: size, loader: loaderOf(f)}, nil
+	p := &program{open: open, digest: digest, build: id, size: size, loader: loaderOf(f)}
+	p.packed = sync.OnceValues(p.compress)
+	return p, nil
 }
 
 // bundled are the files of bundles that were looked at, by name. They are not expected to change while the program runs.
@@ -67,31 +64,21 @@ func fromBundle(name string) (*program, error) {
 	return kept.(*program), nil
 }
 
-// compressed is what is sent: the file itself if the far side cannot unpack.
-func (p *program) compressed(gz bool) (*payload, error) {
-	if !gz {
-		f, err := p.open()
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		raw, err := io.ReadAll(f)
-		return &payload{raw}, err
+// payload is what is sent: the file itself if the far side cannot unpack.
+func (p *program) payload(gz bool) ([]byte, error) {
+	if gz {
+		return p.packed()
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if sent := p.payload.Value(); sent != nil {
-		return sent, nil
+	f, err := p.open()
+	if err != nil {
+		return nil, err
 	}
-	sent, err := p.compress()
-	if err == nil {
-		p.payload = weak.Make(sent)
-	}
-	return sent, err
+	defer f.Close()
+	return io.ReadAll(f)
 }
 
 // compress also makes sure that the file is still the one that was looked at.
-func (p *program) compress() (*payload, error) {
+func (p *program) compress() ([]byte, error) {
 	f, err := p.open()
 	if err != nil {
 		return nil, err
@@ -112,5 +99,5 @@ func (p *program) compress() (*payload, error) {
 	if digest := hex.EncodeToString(h.Sum(nil)); digest != p.digest {
 		return nil, fmt.Errorf("the file of this program has changed while it ran: its digest was %s, is %s", p.digest, digest)
 	}
-	return &payload{out.Bytes()}, nil
+	return out.Bytes(), nil
 }

@@ -104,13 +104,13 @@ func (t *talk) need(rest string) error {
 			return nil
 		}
 	}
-	sent, err := t.program.compressed(t.gzip)
+	sent, err := t.program.payload(t.gzip)
 	if err != nil {
 		return &Error{Why: "this program's own file", Err: err}
 	}
-	t.say(fmt.Sprintf("push %d", len(sent.bytes)))
+	t.say(fmt.Sprintf("push %d", len(sent)))
 	t.result.Pushed = true
-	t.send(sent.bytes)
+	t.send(sent)
 	return nil
 }
 
