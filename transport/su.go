@@ -33,7 +33,11 @@ func (s Su) Command(argv []string) ([]string, error) {
 	if s.Group != "" {
 		out = append(out, "-g", s.Group)
 	}
-	return append(out, "-s", "/bin/sh", "-c", quoteCommand(argv), "--", programOr(s.User, "root")), nil
+	line := quoteCommand(argv)
+	if argv[0][0] != '-' { // which exec would take for an option
+		line = "exec " + line // no shell stays between su and the worker
+	}
+	return append(out, "-s", "/bin/sh", "-c", line, "--", programOr(s.User, "root")), nil
 }
 
 // String is the spec form, such as "su=www//login".

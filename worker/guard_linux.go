@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/seed354a1416/deliveryboy/internal/detached"
+	"github.com/seed354a1416/deliveryboy/internal/proctree"
 )
 
 // The guardian is the parent of a worker behind a transport that gains privilege: what sudo starts is the guardian, and
@@ -30,18 +31,40 @@ func init() {
 	}
 }
 
-// needsGuardian reports whether a process has more rights than whoever started it, as far as that can be told: it is
-// root, or came through sudo or doas, and its parent is not this same program under the same user. A detached parent
-// gets a guardian in any case, since nobody would be there to clean up after the two. Without pidfds nothing is certain
-// enough to be killed.
+// needsGuardian reports whether a process has other rights than whoever started it, as far as that can be told: it is
+// root, or came through sudo or doas, or its parent is another user's or out of sight, and its parent is not this same
+// program under the same user. A detached parent gets a guardian in any case, since nobody would be there to clean up after
+// the two. Without pidfds, and a /proc of its own, nothing is certain enough to be killed.
 func needsGuardian(pid, parent int) bool {
-	if detached.Is(parent) {
-		return hasPidfds(pid)
-	}
-	if os.Geteuid() != 0 && os.Getenv("SUDO_UID") == "" && os.Getenv("DOAS_USER") == "" {
+	switch {
+	case detached.Is(parent):
+	case os.Geteuid() != 0 && os.Getenv("SUDO_UID") == "" && os.Getenv("DOAS_USER") == "" && !foreign(parent):
+		return false
+	case sameProgram(pid, parent):
 		return false
 	}
-	return !sameProgram(pid, parent) && hasPidfds(pid)
+	return hasPidfds(pid) && proctree.Ours()
+}
+
+// foreign reports whether the parent is another user, as su, runuser and setpriv leave it, or in another process namespace,
+// as with docker exec. A parent that cannot be looked at is neither.
+func foreign(parent int) bool {
+	if parent == 0 {
+		return true
+	}
+	var dir unix.Stat_t
+	there := "/proc/" + strconv.Itoa(parent)
+	if unix.Stat(there, &dir) != nil || int(dir.Uid) == os.Geteuid() {
+		return false
+	}
+	text, err := os.ReadFile(there + "/status") // the directory is root's also where a process may not be dumped
+	if err != nil {
+		return false
+	}
+	_, rest, _ := strings.Cut(string(text), "\nUid:")
+	ids := strings.Fields(rest)
+	me := strconv.Itoa(os.Geteuid())
+	return len(ids) > 1 && (ids[0] != me || ids[1] != me)
 }
 
 func sameProgram(pid, parent int) bool {

@@ -390,6 +390,8 @@ func TestNeedsGuardian(t *testing.T) {
 		{"sudo", "SUDO_UID", parent, true},
 		{"doas", "DOAS_USER", parent, true},
 		{"a parent that is gone", "SUDO_UID", 1 << 30, true},
+		{"a parent in another namespace", "", 0, true},
+		{"a parent that nobody knows", "", 1 << 30, root},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Setenv("SUDO_UID", "")

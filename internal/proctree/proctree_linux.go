@@ -10,10 +10,18 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
+
+// Ours reports whether /proc shows the processes of this process's own namespace. In a namespace entered without its mounts,
+// or below a root without /proc, the numbers there are those of other processes, or of none: then nothing is found here.
+var Ours = sync.OnceValue(func() bool {
+	self, err := os.Readlink("/proc/self")
+	return err == nil && self == strconv.Itoa(os.Getpid())
+})
 
 // A Process is a process as it was seen: its number may be another's by the time that it is signalled.
 type Process struct{ PID, Parent int }
@@ -21,6 +29,9 @@ type Process struct{ PID, Parent int }
 // Below lists the processes below pid, parents first, without those that spare names and what is below them. A nil spare
 // names none.
 func Below(pid int, spare func(pid int) bool) []Process {
+	if !Ours() {
+		return nil
+	}
 	children := map[int][]Process{}
 	dir, err := os.Open("/proc")
 	if err != nil {
@@ -49,6 +60,9 @@ func Below(pid int, spare func(pid int) bool) []Process {
 // less work than Below, but while a child is reaped another one may be left out: see proc(5). Two looks in a row with the
 // same answer had no such moment.
 func Children() (pids []int, ok bool) {
+	if !Ours() {
+		return nil, false
+	}
 	threads, err := os.ReadDir("/proc/self/task")
 	if err != nil {
 		return nil, false
