@@ -30,7 +30,7 @@ fail() {
 # into PARENT NAME: goes into a directory, and looks whether it is this user's alone.
 into() {
 	w=${1%/}/$2
-	cd -P "$1" 2>/dev/null || fail 'there is no such directory, or it cannot be entered' || return
+	cd -P "$1" 2>/dev/null || fail "${1%/} is not there, or cannot be entered${e:+: ${e##*: }}" || return
 	p=${PWD%/}
 	e=
 	[ "$m" ] && e=$(mkdir "./$2" 2>&1)
@@ -71,7 +71,7 @@ run() {
 }
 
 look() {
-	m=
+	m= e=
 	into "$1" "$2" && have && run
 }
 
@@ -104,8 +104,8 @@ refuse() {
 
 # bring PARENT NAME [P]: takes the program in to stay; with P, makes the parent.
 bring() {
-	m=1
-	[ "$3" ] && mkdir -p "$1" 2>/dev/null
+	m=1 e=
+	[ "$3" ] && e=$(mkdir -p "$1" 2>&1)
 	into "$1" "$2" && fill && chmod 500 "$t" && { mv -f "$t" "./$d" || fail 'it could not be moved'; } && {
 		t=
 		note
@@ -116,7 +116,7 @@ bring() {
 
 # alone PARENT: takes the program in for once. Nothing of it has a name when it runs.
 alone() {
-	m=1
+	m=1 e=
 	into "$1" "deliveryboy-$N" && fill && if [ -e /proc/self/fd/0 ]; then
 		exec 9<"$t"
 		rm -f "$t"
@@ -138,9 +138,9 @@ all() {
 		return
 	}
 	[ "$1" = look ] || [ "$u" = 0 ] && "$1" /var/cache deliveryboy
-	case ${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}} in
-	/*) "$1" "${XDG_CACHE_HOME:-$HOME/.cache}/deliveryboy" bin p ;;
-	esac
+	h=${HOME%/}
+	h=${XDG_CACHE_HOME:-${h:+$h/.cache}}
+	case $h in /*) "$1" "$h/deliveryboy" bin p ;; esac
 	case $XDG_RUNTIME_DIR in /*) "$1" "$XDG_RUNTIME_DIR" deliveryboy-bin ;; esac
 	: "${u:=$(id -u)}"
 	"$1" /dev/shm "deliveryboy-bin-$u"

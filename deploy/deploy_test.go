@@ -61,7 +61,7 @@ func farIn(t *testing.T, shell []string, home string) *far {
 			t.Fatal(err)
 		}
 	}
-	return &far{shell: shell, env: []string{"HOME=" + home, "PATH=" + os.Getenv("PATH")}}
+	return &far{shell: shell, env: []string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), "GORACE=atexit_sleep_ms=0"}}
 }
 
 // call brings the program to the far side; output is what the program says there to "hello".

@@ -50,8 +50,7 @@ func (t *talk) answer(word, rest string) (done bool, err error) {
 		return false, t.need(rest)
 	case sayRefuse:
 		dir, why, _ := strings.Cut(rest, "\t")
-		t.tried = append(t.tried, Try{Dir: dir, Free: t.free, Why: why})
-		t.free = -1
+		t.refused(dir, why)
 		return false, nil
 	case sayTerminal:
 		return false, &Error{Why: "the program is not there, and cannot be sent: a terminal is in the way, which does not pass all bytes"}
@@ -59,6 +58,15 @@ func (t *talk) answer(word, rest string) (done bool, err error) {
 		return false, t.none()
 	}
 	return false, &Error{Why: fmt.Sprintf("the far side says %.80q, which means nothing", word)}
+}
+
+// refused notes a place that cannot be used. One with a name of this call's own is tried last, if its parent could not be
+// used under another name either: that says nothing new.
+func (t *talk) refused(dir, why string) {
+	if t.plan.options.KeepNothing || !strings.HasSuffix(dir, t.nonce) {
+		t.tried = append(t.tried, Try{Dir: dir, Free: t.free, Why: why})
+	}
+	t.free = -1
 }
 
 // here ends the talk: what comes next is the program's.
@@ -98,8 +106,7 @@ func (t *talk) need(rest string) error {
 	if n, err := strconv.ParseInt(blocks, 10, 64); err == nil && n >= 0 && n < 1<<50 {
 		t.free = n << 10
 		if t.free < t.program.size+spare {
-			t.tried = append(t.tried, Try{Dir: dir, Free: t.free, Why: "there is not enough room"})
-			t.free = -1
+			t.refused(dir, "there is not enough room")
 			t.say("next")
 			return nil
 		}
