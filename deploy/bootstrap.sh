@@ -77,6 +77,7 @@ look() {
 
 # fill: takes the program in, under a name that nothing else has, and looks at what came.
 fill() {
+	find . -name '.*.new' -mmin +60 -exec rm -f '{}' ';' 2>/dev/null # of calls that were killed
 	t=./.$N.new
 	e=$( (set -C && : >"$t") 2>&1) || fail "it cannot be written to: ${e##*: }" || return
 	chmod 700 "$t"

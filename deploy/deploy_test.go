@@ -45,6 +45,9 @@ type far struct {
 	shell []string
 	env   []string
 	edit  func(io.WriteCloser) io.Writer // what is between here and there; may be nil
+
+	change  *strings.Replacer // of the script; may be nil
+	running *exec.Cmd
 }
 
 // nobody is who the far side is, if this is root: root's places are not for tests.
@@ -73,7 +76,13 @@ func (f *far) call(t *testing.T, o Options, names ...string) (r Result, output, 
 		t.Fatal(err)
 	}
 	argv := append(append([]string{}, f.shell...), p.Argv(names...)[1:]...)
+	if f.change != nil {
+		for i, word := range argv {
+			argv[i] = f.change.Replace(word)
+		}
+	}
 	cmd := exec.Command(argv[0], argv[1:]...)
+	f.running = cmd
 	cmd.Env, cmd.Dir = f.env, "/"
 	if os.Geteuid() == 0 {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}

@@ -101,7 +101,7 @@ func (t *talk) arch(words []string) (err error) {
 func (t *talk) need(rest string) error {
 	blocks, dir, _ := strings.Cut(rest, " ")
 	if t.program == nil {
-		return &Error{Why: "the far side wants the program before it has said what system it is"}
+		return errEarly
 	}
 	if n, err := strconv.ParseInt(blocks, 10, 64); err == nil && n >= 0 && n < 1<<50 {
 		t.free = n << 10
@@ -135,7 +135,13 @@ func (t *talk) send(b []byte) {
 	}
 }
 
+// errEarly is for a script that is not ours.
+var errEarly = &Error{Why: "the far side wants the program before it has said what system it is"}
+
 func (t *talk) none() error {
+	if t.program == nil {
+		return errEarly
+	}
 	e := &Error{Why: "there is no place for this program on the far side", Need: t.program.size, Tried: t.tried}
 	for _, try := range t.tried {
 		if t.program.loader != "" && strings.HasPrefix(try.Why, "the program does not start") {
@@ -150,5 +156,9 @@ func (t *talk) ended(err error) error {
 	if len(t.tried) == 0 {
 		return err
 	}
-	return &Error{Why: "the far side ended", Need: t.program.size, Tried: t.tried, Err: err}
+	e := &Error{Why: "the far side ended", Tried: t.tried, Err: err}
+	if t.program != nil {
+		e.Need = t.program.size
+	}
+	return e
 }
