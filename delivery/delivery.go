@@ -43,6 +43,7 @@ import (
 	"github.com/seed354a1416/deliveryboy/box"
 	"github.com/seed354a1416/deliveryboy/channel/wire"
 	"github.com/seed354a1416/deliveryboy/deploy"
+	"github.com/seed354a1416/deliveryboy/internal/askpass"
 	"github.com/seed354a1416/deliveryboy/internal/detached"
 	"github.com/seed354a1416/deliveryboy/registry"
 	"github.com/seed354a1416/deliveryboy/worker"
@@ -59,6 +60,8 @@ func Main() {
 		detached.Main(os.Args)
 	case deploy.Asked(os.Args):
 		deploy.Main()
+	case askpass.Asked(os.Args):
+		askpass.Main()
 	}
 }
 

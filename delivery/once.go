@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed354a1416/deliveryboy/box"
 	"github.com/seed354a1416/deliveryboy/deploy"
+	"github.com/seed354a1416/deliveryboy/password"
 	"github.com/seed354a1416/deliveryboy/registry"
 	"github.com/seed354a1416/deliveryboy/session"
 	"github.com/seed354a1416/deliveryboy/transport"
@@ -47,6 +48,10 @@ type Once struct {
 	// and on stderr after it. By default it is dropped; the reply and the errors have it in any case.
 	KeepExcess bool
 
+	// Ask answers when sudo or ssh asks for a password; see session.Options, and package password for what there is
+	// ready-made. Nil: a hop that needs a password fails at once. Each call may ask anew.
+	Ask password.Ask
+
 	Patience time.Duration // how long the far side may take to answer the handshake; 0: 1 minute
 	MaxReply int64         // bytes that a reply may have; 0: 256 MiB
 	Text     bool          // never leave the text form, which survives terminals; by default the handshake finds out
@@ -79,7 +84,7 @@ func (o Once) Deliver(ctx context.Context, b *box.Box) (*box.Reply, error) {
 func (o Once) options() session.Options {
 	return session.Options{
 		Via: o.Via, Program: o.Program, Deploy: o.Deploy, Only: o.Only, Dir: o.Dir, Env: o.Env, Umask: o.Umask, Nice: o.Nice, Grace: o.Grace,
-		Stdout: o.Stdout, Stderr: o.Stderr, KeepExcess: o.KeepExcess, Patience: o.Patience, MaxReply: o.MaxReply,
+		Stdout: o.Stdout, Stderr: o.Stderr, KeepExcess: o.KeepExcess, Ask: o.Ask, Patience: o.Patience, MaxReply: o.MaxReply,
 		Text: o.Text, AnyBuild: o.AnyBuild, Repanic: o.Repanic,
 	}
 }

@@ -38,6 +38,7 @@ func (s *Session) CloseContext(ctx context.Context) error {
 	s.mu.Unlock()
 	s.turn <- struct{}{}
 	defer func() { <-s.turn }()
+	s.options.answers.forget()
 	l := s.current.Load()
 	select {
 	case <-l.over: // lost, or closed before

@@ -70,11 +70,18 @@ func (l *link) dial(ctx context.Context, names []string) (op string, err error) 
 	if err != nil {
 		return "pack", &box.PackingError{Why: "bad call", Err: err}
 	}
-	if argv, err = transport.Build(o.Via, argv); err != nil {
+	if o.Ask != nil {
+		l.asker, err = newAsker(ctx, o)
+		defer l.asker.close()
+		if err != nil {
+			return "start", err
+		}
+	}
+	if argv, err = transport.Build(l.asker.via(o), argv); err != nil {
 		return "start", &box.TransportError{Hop: l.via, Argv: l.worker, ExitCode: -1, Err: err}
 	}
 	l.argv = l.shown(argv)
-	if l.process, err = start(o.Via, argv); err != nil {
+	if l.process, err = l.asker.start(o.Via, argv); err != nil {
 		return "start", &box.TransportError{Hop: l.via, Argv: l.argv, ExitCode: -1, Err: err}
 	}
 	l.excess.live = io.Discard

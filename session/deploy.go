@@ -1,8 +1,6 @@
 package session
 
 import (
-	"time"
-
 	"github.com/seed354a1416/deliveryboy/deploy"
 	"github.com/seed354a1416/deliveryboy/internal/build"
 	"github.com/seed354a1416/deliveryboy/registry"
@@ -46,17 +44,13 @@ func (l *link) shown(argv []string) []string {
 }
 
 // bring sees to it that the program is there and runs. While it travels, patience begins anew with every piece.
-func (l *link) bring(timer *time.Timer) (err error) {
+func (l *link) bring(patience *patience) (err error) {
 	if l.deploy == nil {
 		return nil
 	}
 	l.brought, err = l.deploy.Meet(deploy.Link{
 		In: l.process.stdin, Out: l.process.stdout, Noise: &l.excess,
-		Progress: func() {
-			if timer.Stop() {
-				timer.Reset(l.options.patience())
-			}
-		},
+		Progress: patience.again,
 	})
 	return err
 }

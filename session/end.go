@@ -192,7 +192,7 @@ func (l *link) transportError(err error) error {
 		e.ExitCode = state.ExitCode()
 	}
 	d := transport.Diagnose(l.options.Via, transport.Exit{Code: e.ExitCode, Signal: e.Signal, Stderr: e.Stderr,
-		Stdout: string(l.excess.prefix.Kept)})
+		Stdout: string(l.excess.prefix.Kept), Answered: l.asker.hasAnswered()})
 	if d.Hop != "" {
 		e.Hop = d.Hop
 	}

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync/atomic"
-	"time"
 
 	"github.com/seed354a1416/deliveryboy/box"
 	"github.com/seed354a1416/deliveryboy/channel/wire"
@@ -16,32 +14,36 @@ import (
 // shakeHands brings the worker up to where it waits for a box. Nothing of a box has left when it fails, and the process
 // has ended. The error says what a *box.DeliveryError wraps.
 func (l *link) shakeHands(ctx context.Context) error {
-	patience := l.options.patience()
-	var late atomic.Bool
-	timer := time.AfterFunc(patience, func() { late.Store(true); l.process.interrupt() })
-	defer timer.Stop()
+	patience := newPatience(l.options.patience(), l.asker, l.process.interrupt)
 	stop := context.AfterFunc(ctx, l.process.interrupt)
 	defer stop()
 	var err error
 	options := wire.Options{Limits: wire.Limits{Message: l.options.MaxReply}, Noise: &l.excess, Trace: l.trace}
 	preamble := l.options.preamble(l.warm, l.process.socket)
-	if err = l.bring(timer); err == nil {
+	if err = l.bring(patience); err == nil {
 		l.wire, l.hello, err = wire.Offer(l.process.stdout, l.process.stdin, preamble, options)
 	}
 	if err == nil {
 		err = l.compare()
 	}
-	if err == nil && stop() && timer.Stop() {
+	if late := patience.stop(); err == nil && stop() && !late {
+		l.asker.connected()
 		return nil
 	}
+	return l.noAnswer(ctx, patience, err)
+}
+
+// noAnswer ends a transport that leads nowhere and says why.
+func (l *link) noAnswer(ctx context.Context, patience *patience, err error) error {
+	l.asker.stop() // or the transport would go on waiting for a password
 	l.ending.gone = l.process.end(politely, 0)
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case late.Load(), err == nil:
-		err = fmt.Errorf("no answer within %s", patience)
+	case patience.stop(), err == nil:
+		err = fmt.Errorf("no answer within %s", patience.limit)
 	}
-	return l.handshakeError(err)
+	return l.asker.explain(l.handshakeError(err))
 }
 
 // compare makes sure that the far side is this program. Boxes are opened by the types of its registry.

@@ -19,12 +19,13 @@ import (
 type link struct {
 	options *Options
 	via     string
-	warm    bool     // it serves many calls
-	worker  []string // the worker's argv, as it is shown
-	argv    []string // the transport's, which runs it, as it is shown
+	warm    bool          // it serves many calls
+	worker  []string      // the worker's argv, as it is shown
+	argv    []string      // the transport's, which runs it, as it is shown
 	deploy  *deploy.Plan  // nil if the program is there
 	brought deploy.Result // what came of it
 	process *process
+	asker   *asker // nil: the hops do not ask
 	oom     oomWatch
 	excess  excess
 	output  *output

@@ -11,6 +11,7 @@ import (
 	"github.com/seed354a1416/deliveryboy/channel/wire"
 	"github.com/seed354a1416/deliveryboy/deploy"
 	"github.com/seed354a1416/deliveryboy/internal/build"
+	"github.com/seed354a1416/deliveryboy/password"
 	"github.com/seed354a1416/deliveryboy/registry"
 	"github.com/seed354a1416/deliveryboy/transport"
 )
@@ -54,6 +55,14 @@ type Options struct {
 	// came after the reply of [Once], and of stderr. By default it is dropped; the errors have it in any case.
 	KeepExcess bool
 
+	// Ask answers when sudo or ssh, at any hop that [transport.CanAsk], asks for a password, the passphrase of a key or a code.
+	// What they ask for is theirs: NOPASSWD, a valid ticket or a key without a passphrase, and nobody is asked. A wrong
+	// answer is not tried again. A session keeps an answer, to dial again, until Close. A hop behind ssh asks through a
+	// relay: one more copy of this program, as the user of that host, while the worker is started. A hop behind sudo or
+	// another hop cannot ask. The time that Ask takes is not limited by Patience, but by the context alone. Nil: nobody is
+	// asked, and a hop that needs a password fails at once. See package password for what there is ready-made.
+	Ask password.Ask
+
 	Patience time.Duration // how long the far side may take to answer the handshake; 0: 1 minute
 	MaxReply int64         // bytes that a reply may have; 0: 256 MiB
 	Text     bool          // never leave the text form, which survives terminals; by default the handshake finds out
@@ -68,6 +77,8 @@ type Options struct {
 	// Heartbeat is how often both sides show that they are there; one that is silent for eight of these counts as gone.
 	// 0: 500ms if the far side is, or may be, on another machine, else never. Below 0: never.
 	Heartbeat time.Duration
+
+	answers *answers // what a session remembers to dial again; nil: nothing
 }
 
 const (

@@ -38,9 +38,9 @@ type process struct {
 // them.
 const afterlife = 250 * time.Millisecond
 
-func start(via transport.Transport, argv []string) (*process, error) {
+func start(via transport.Transport, argv []string, env ...string) (*process, error) {
 	p := &process{exited: make(chan struct{}), mayKill: !transport.GainsPrivilege(via), socket: transport.Local(via)}
-	cmd := &exec.Cmd{Path: argv[0], Args: argv, Env: english(os.Environ()), SysProcAttr: attributes(via)}
+	cmd := &exec.Cmd{Path: argv[0], Args: argv, Env: append(english(os.Environ()), env...), SysProcAttr: attributes(via)}
 	if exe, err := os.Executable(); err == nil && argv[0] == exe && runtime.GOOS == "linux" {
 		cmd.Path = "/proc/self/exe" // still this build, if another one was installed meanwhile
 	}

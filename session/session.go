@@ -42,6 +42,9 @@ type Session struct {
 // Open starts a worker that serves until Close. The context is for the opening alone. The error is a *box.DeliveryError.
 func Open(ctx context.Context, o Options) (*Session, error) {
 	s := &Session{options: o, turn: make(chan struct{}, 1)}
+	if o.Ask != nil {
+		s.options.answers = &answers{}
+	}
 	l, err := connect(ctx, &s.options, o.Only, true, "")
 	if err != nil {
 		return nil, err

@@ -27,13 +27,13 @@ var floors = map[string]int{
 	"delivery": 4,
 	"session":  3, "worker": 3,
 	"registry": 2, "policy": 2, "kernel": 2,
-	"channel": 1,
-	"box":     0, "deploy": 0, "transport": 0, "channel/wire": 0, "process": 0,
+	"channel": 1, "password": 1,
+	"box": 0, "deploy": 0, "transport": 0, "channel/wire": 0, "process": 0,
 	// A suite stands above all that it uses.
 	"box/couriertest": 4,
 	// The cellar: what several floors share; it imports nothing of the house.
 	"internal/armour": -1, "internal/build": -1, "internal/spelling": -1, "internal/gobguard": -1,
-	"internal/detached": -1, "internal/proctree": -1,
+	"internal/detached": -1, "internal/proctree": -1, "internal/askpass": -1,
 }
 
 const (

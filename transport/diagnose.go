@@ -10,6 +10,8 @@ type Exit struct {
 	Signal string // the signal that ended it, such as "killed"; empty if none did
 	Stderr string // the last lines it wrote to stderr
 	Stdout string // what it wrote to stdout; docker says there what it could not start
+
+	Answered bool // a hop has asked for a password, and got one
 }
 
 // Diagnosis is what can be told from an [Exit].
@@ -22,6 +24,7 @@ type Diagnosis struct {
 // The reasons that [Diagnose] tells apart.
 const (
 	ReasonPassword    = "a password is required"
+	ReasonWrong       = "the password is wrong"
 	ReasonNotAllowed  = "not allowed by policy"
 	ReasonNoTerminal  = "a terminal is required"
 	ReasonNoPrivilege = "the system forbids gaining privileges"
@@ -69,7 +72,11 @@ func Diagnose(t Transport, e Exit) Diagnosis {
 			if !found {
 				continue
 			}
-			return Diagnosis{Hop: tool.hop(hops, line), Reason: symptom.reason, Advice: symptom.advice}
+			d := Diagnosis{Hop: tool.hop(hops, line), Reason: symptom.reason, Advice: symptom.advice}
+			if e.Answered && d.Reason == ReasonAuth {
+				d.Reason, d.Advice = ReasonWrong, "it was tried once; check also user and host, and that the host accepts passwords"
+			}
+			return d
 		}
 	}
 	return Diagnosis{}

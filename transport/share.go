@@ -133,7 +133,7 @@ func (s SSH) CloseShared(ctx context.Context) error {
 	if s.NoShare {
 		return nil
 	}
-	argv, err := s.client(false)
+	argv, err := s.client(false, false)
 	if err != nil {
 		return err
 	}

@@ -13,8 +13,9 @@ const (
 	maxSSHDuration        = 24 * time.Hour
 )
 
-// SSH starts the worker on another host through the OpenSSH client. It never prompts: keys come from the agent, from
-// Identity or from ssh's own configuration, and host keys are checked as that configuration says.
+// SSH starts the worker on another host through the OpenSSH client. It does not prompt: keys come from the agent, from
+// Identity or from ssh's own configuration, and host keys are checked as that configuration says. See [Asking] for
+// passwords and passphrases.
 //
 // ssh joins its words and the login shell of the far user splits them again, so argv is quoted for exactly one shell:
 // sh, dash, bash, ksh, zsh or fish. There is no terminal and no local forwarding is added. A dead peer is noticed
@@ -53,18 +54,18 @@ type SSH struct {
 
 // Command returns ssh, its options, "--", the host, and argv as one quoted string. Unless NoShare is set it creates
 // the directory for the shared connection if that is missing; it starts nothing.
-func (s SSH) Command(argv []string) ([]string, error) { return s.command(argv, false) }
+func (s SSH) Command(argv []string) ([]string, error) { return s.command(argv, false, false) }
 
 // farSSH is an SSH hop behind another hop: no directory of ours is there, so the connection is not shared.
 type farSSH struct{ SSH }
 
-func (f farSSH) Command(argv []string) ([]string, error) { return f.SSH.command(argv, true) }
+func (f farSSH) Command(argv []string) ([]string, error) { return f.SSH.command(argv, true, false) }
 
-func (s SSH) command(argv []string, far bool) ([]string, error) {
+func (s SSH) command(argv []string, far, ask bool) ([]string, error) {
 	if err := checkArgv(argv); err != nil {
 		return nil, err
 	}
-	out, err := s.client(far)
+	out, err := s.client(far, ask)
 	if err != nil {
 		return nil, err
 	}
@@ -73,13 +74,18 @@ func (s SSH) command(argv []string, far bool) ([]string, error) {
 
 // client is the ssh command line up to the host. Of several values for one key ssh takes the first, so the user's
 // options stand before our defaults.
-func (s SSH) client(far bool) ([]string, error) {
+func (s SSH) client(far, ask bool) ([]string, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
 	out := []string{programOr(s.Program, "ssh"), "-T"}
 	set := func(key, value string) { out = append(out, "-o", key+"="+value) }
-	set("BatchMode", "yes")
+	if ask {
+		set("BatchMode", "no")
+		set("NumberOfPasswordPrompts", "1")
+	} else {
+		set("BatchMode", "yes")
+	}
 	set("RemoteCommand", "none") // one in the configuration would make ssh refuse ours
 	if err := s.files(far, &out); err != nil {
 		return nil, err

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Sudo starts the worker as another user through sudo. It never asks for a password: without a NOPASSWD rule or a
-// cached ticket sudo fails at once.
+// Sudo starts the worker as another user through sudo. It does not ask for a password: without a NOPASSWD rule or a
+// cached ticket sudo fails at once. See [Asking] for the other way.
 //
 // sudo closes every descriptor from 3 up, cleans the environment, and hands argv on unchanged; only Login puts a
 // shell in between. The fields Dir and Chroot need runcwd= and runchroot= in sudoers, even for root.
@@ -38,14 +38,17 @@ type Sudo struct {
 }
 
 // Command returns sudo -n, the options, "--" and argv.
-func (s Sudo) Command(argv []string) ([]string, error) {
+func (s Sudo) Command(argv []string) ([]string, error) { return s.command(argv, "-n") }
+
+// command is Command with -n, or -A to ask.
+func (s Sudo) command(argv []string, ask string) ([]string, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
 	if err := checkArgv(argv); err != nil {
 		return nil, err
 	}
-	out := append([]string{programOr(s.Program, "sudo")}, s.options()...)
+	out := append([]string{programOr(s.Program, "sudo")}, s.options(ask)...)
 	out = append(out, "--")
 	if s.Login {
 		argv = loginSafe(argv)
@@ -53,8 +56,8 @@ func (s Sudo) Command(argv []string) ([]string, error) {
 	return append(out, argv...), nil
 }
 
-func (s Sudo) options() []string {
-	out := []string{"-n"}
+func (s Sudo) options(ask string) []string {
+	out := []string{ask}
 	flag := func(on bool, name string) {
 		if on {
 			out = append(out, name)
