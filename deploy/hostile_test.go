@@ -35,7 +35,7 @@ func TestCutInTheMiddle(t *testing.T) {
 	for name, shell := range shells(t) {
 		t.Run(name, func(t *testing.T) {
 			home := t.TempDir()
-			f := farIn(t, shell, home)
+			f, cache := farIn(t, shell, home), filepath.Join(home, "c") // other places are this machine's
 			for i, cut := range []int{0, 10, 33, 98, 99, 150, 1 << 10, 100_000, 1_000_000} {
 				for _, kill := range []bool{false, true} {
 					f.edit = func(w io.WriteCloser) io.Writer {
@@ -46,7 +46,7 @@ func TestCutInTheMiddle(t *testing.T) {
 							return w.Close()
 						}}
 					}
-					if r, _, _, err := f.call(t, Options{}); err == nil {
+					if r, _, _, err := f.call(t, Options{Cache: cache}); err == nil {
 						t.Errorf("%d: %+v", i, r)
 					}
 					for _, file := range files(t, home) {
@@ -62,7 +62,7 @@ func TestCutInTheMiddle(t *testing.T) {
 				}
 			}
 			f.edit = nil
-			if r, _, _, err := f.call(t, Options{}); err != nil || !r.Pushed {
+			if r, _, _, err := f.call(t, Options{Cache: cache}); err != nil || !r.Pushed {
 				t.Errorf("afterwards: %+v, %v", r, err)
 			}
 			if left := files(t, home); len(left) != 2 {

@@ -37,6 +37,7 @@ type call struct {
 	json       bool
 	raw        bool
 	dryRun     bool
+	deploy     deployFlag
 	detach     detachFlags
 }
 
@@ -89,8 +90,9 @@ unless --dir or chdir= says otherwise.`,
 	f.BoolVar(&c.json, "json", false, "write one JSON document to stdout")
 	f.BoolVar(&c.raw, "raw", false, "write text as it is, control characters included")
 	f.BoolVar(&c.dryRun, "dry-run", false, "show what would be run, and run nothing")
+	c.deploy.add(f)
 	c.detach.add(f)
-	completeSpecFlag(cmd)
+	c.completeSpecFlag(cmd, &c.via)
 	return cmd
 }
 
@@ -126,7 +128,10 @@ func (c *call) run(cmd *cobra.Command, words []string) error {
 	if err != nil {
 		return err
 	}
-	once := c.once()
+	once, err := c.once()
+	if err != nil {
+		return err
+	}
 	if c.detach.on {
 		return c.start(cmd.Context(), entry, args, once)
 	}
@@ -139,8 +144,12 @@ func (c *call) run(cmd *cobra.Command, words []string) error {
 }
 
 // once is the courier that spec and flags describe; a flag takes precedence over the spec.
-func (c *call) once() delivery.Once {
+func (c *call) once() (delivery.Once, error) {
 	o := delivery.OnceFor(c.via.spec)
+	var err error
+	if o.Deploy, err = c.deploy.options(c.via.spec); err != nil {
+		return o, err
+	}
 	o.Grace, o.KeepExcess = c.grace.value, c.keepExcess
 	if c.dir.path != "" {
 		o.Dir = c.dir.path
@@ -155,7 +164,7 @@ func (c *call) once() delivery.Once {
 			o.Umask = -1 // in a Once, 0 is the default
 		}
 	}
-	return o
+	return o, nil
 }
 
 // mergeEnv is base with more, which replaces entries of the same name.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed354a1416/deliveryboy/cmd/deliveryboy/internal/display"
 	"github.com/seed354a1416/deliveryboy/delivery"
+	"github.com/seed354a1416/deliveryboy/deploy"
 	"github.com/seed354a1416/deliveryboy/registry"
 	"github.com/seed354a1416/deliveryboy/transport"
 )
@@ -47,6 +48,13 @@ func (c *call) explain(ctx context.Context, entry *registry.Entry, args []reflec
 		}
 	}
 	argv := delivery.WorkerArgv(worker, entry.Name())
+	if once.Deploy.On {
+		p, err := deploy.Prepare(once.Deploy)
+		if err != nil {
+			return err
+		}
+		argv = p.Shown(entry.Name())
+	}
 	hops, err := hopsOf(once.Via, argv)
 	if err != nil {
 		return err

@@ -24,7 +24,8 @@ const (
 // jobs is one run of a command below jobs.
 type jobs struct {
 	*terminal
-	via specFlag
+	via    specFlag
+	deploy deployFlag
 }
 
 func newJobs(t *terminal) *cobra.Command {
@@ -50,7 +51,8 @@ see the manual for all of them.`,
 		RunE: list.run,
 	}
 	cmd.PersistentFlags().Var(&j.via, "via", "the `spec` of the way to the jobs, such as sudo=www or ssh=web1//sudo")
-	completeSpecFlag(cmd)
+	j.deploy.add(cmd.PersistentFlags())
+	t.completeSpecFlag(cmd, &j.via)
 	list.flags(cmd)
 	cmd.AddCommand(newJobList(j), newJobLogs(j), newJobWait(j), newJobResult(j), newJobSignal(j), newJobStats(j), newJobDump(j), newJobCollect(j))
 	cmd.AddCommand(newJobOrders(j)...)
@@ -59,7 +61,10 @@ see the manual for all of them.`,
 
 // at opens a worker where the jobs are, for f. It can do nothing but see to jobs.
 func (j *jobs) at(ctx context.Context, f func(box.Courier) error) error {
-	o := j.session()
+	o, err := j.session()
+	if err != nil {
+		return err
+	}
 	o.Stdout, o.Stderr = j.err, j.err
 	there, err := session.Open(ctx, o)
 	if err != nil {
@@ -69,14 +74,18 @@ func (j *jobs) at(ctx context.Context, f func(box.Courier) error) error {
 	return f(there)
 }
 
-func (j *jobs) session() session.Options {
+func (j *jobs) session() (session.Options, error) {
 	o := delivery.SessionFor(j.via.spec)
+	var err error
+	if o.Deploy, err = j.deploy.options(j.via.spec); err != nil {
+		return o, err
+	}
 	for _, name := range registry.Names() {
 		if strings.HasPrefix(name, jobFunctions) && name != jobStart {
 			o.Only = append(o.Only, name)
 		}
 	}
-	return o
+	return o, nil
 }
 
 // with opens a worker as at does, and finds the job that a word names.

@@ -22,7 +22,15 @@ back as if the function had run here.`,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		DisableAutoGenTag: true,
-		PersistentPreRun:  func(*cobra.Command, []string) { t.started = true },
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			t.started = true
+			for _, via := range t.vias {
+				if err := t.resolve(via, "--via"); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetIn(t.in)
@@ -30,8 +38,9 @@ back as if the function had run here.`,
 	root.SetErr(t.err)
 	root.SetFlagErrorFunc(flagError)
 	root.PersistentFlags().BoolVar(&t.verbose, "verbose", false, "show all that is known about an error, and who ran the function")
+	root.PersistentFlags().StringVar(&t.targetsFile, "targets", "", "the `file` with the names of targets (default ~/.config/deliveryboy/targets.toml)")
 	root.SetHelpCommand(newHelp())
-	root.AddCommand(newCall(t), newJobs(t), newFunctions(t), newExplain(t), newVersion(t), newMan(t))
+	root.AddCommand(newCall(t), newJobs(t), newDeploy(t), newFunctions(t), newExplain(t), newVersion(t), newMan(t))
 	root.InitDefaultCompletionCmd()
 	wantShell(root)
 	return root

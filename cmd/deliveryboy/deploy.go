@@ -1,0 +1,141 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/seed354a1416/deliveryboy/delivery"
+	"github.com/seed354a1416/deliveryboy/deploy"
+	"github.com/seed354a1416/deliveryboy/session"
+	"github.com/seed354a1416/deliveryboy/transport"
+)
+
+// bundleFlag is a file of this program for another system; it may be given many times.
+type bundleFlag struct{ files map[string]string }
+
+func (f *bundleFlag) String() string { return "" }
+
+func (f *bundleFlag) Type() string { return "GOOS/GOARCH=FILE" }
+
+func (f *bundleFlag) Set(s string) error {
+	system, file, ok := strings.Cut(s, "=")
+	if !ok || file == "" {
+		return errors.New("it has no file; write one such as linux/arm64=build/app-arm64")
+	}
+	file, err := filepath.Abs(file)
+	if err != nil {
+		return err
+	}
+	o := deploy.Options{On: true, Bundle: map[string]string{system: file}}
+	if err := o.Check(); err != nil {
+		return errors.New(strings.TrimPrefix(err.Error(), "deploy: bundle: "))
+	}
+	if f.files == nil {
+		f.files = map[string]string{}
+	}
+	f.files[system] = file
+	return nil
+}
+
+// deployFlag has a command bring this program to the far side.
+type deployFlag struct{ on bool }
+
+func (d *deployFlag) add(f *pflag.FlagSet) {
+	f.BoolVar(&d.on, "deploy", false, "bring this program to the far side if it is not there")
+}
+
+// options are what the flag means for a spec, which then must not say where the program is.
+func (d *deployFlag) options(s transport.Spec) (deploy.Options, error) {
+	if d.on && s.Binary != "" {
+		return deploy.Options{}, &usageError{what: "flag --deploy", why: "it says itself where the program is; leave binary= out of the spec"}
+	}
+	return deploy.Options{On: d.on}, nil
+}
+
+// deployment is one run of the command deploy.
+type deployment struct {
+	*terminal
+	via    specFlag
+	cache  dirFlag
+	bundle bundleFlag
+	json   bool
+}
+
+func newDeploy(t *terminal) *cobra.Command {
+	d := &deployment{terminal: t, via: specFlag{spec: transport.Spec{Via: transport.Self{}}, text: "self"}}
+	cmd := &cobra.Command{
+		Use:   "deploy [flags]",
+		Short: "Bring this program to the far side",
+		Long: `deploy looks for this program where --via leads, brings it there if it is missing, tries
+it, and writes the path that it has there, which binary= in a spec takes. call --deploy
+does the same on its way.
+
+The far side needs sh and a few of the tools that every system has, busybox for instance.
+The program is kept under its digest in a directory of the far user's alone:
+/var/cache/deliveryboy for root, ~/.cache/deliveryboy/bin for others, or where these
+cannot be used, in $XDG_RUNTIME_DIR, /dev/shm or /tmp.`,
+		Example: `  deliveryboy deploy --via ssh=web1//sudo
+  deliveryboy call --deploy --via ssh=web1//sudo net.listeners
+  deliveryboy deploy --via ssh=pi --bundle linux/arm64=build/deliveryboy-arm64`,
+		Args: exactly(0, ""),
+		RunE: d.run,
+	}
+	f := cmd.Flags()
+	f.Var(&d.via, "via", "the `spec` of the way there, such as sudo=www or ssh=web1//sudo")
+	f.Var(&d.cache, "cache", "the directory there, an absolute `path`; it has to be the far user's alone")
+	f.Var(&d.bundle, "bundle", "this program for another system, as `GOOS/GOARCH=FILE`; may be given many times")
+	f.BoolVar(&d.json, "json", false, "write one JSON document to stdout")
+	completeSpecFlag(cmd)
+	return cmd
+}
+
+func (d *deployment) run(cmd *cobra.Command, _ []string) error {
+	if d.via.spec.Binary != "" {
+		return &usageError{what: "flag --via", why: "the program's place is what deploy finds; leave binary= out of the spec"}
+	}
+	o := delivery.SessionFor(d.via.spec)
+	o.Deploy = deploy.Options{On: true, Cache: d.cache.path, Bundle: d.bundle.files}
+	if err := o.Deploy.Check(); err != nil {
+		return &usageError{what: "deploy", err: err}
+	}
+	o.Stdout, o.Stderr = d.err, d.err
+	s, err := session.Open(cmd.Context(), o)
+	if err != nil {
+		return err
+	}
+	r := s.Deployed()
+	if err := s.Close(); err != nil {
+		return err
+	}
+	return d.show(r)
+}
+
+func (d *deployment) show(r deploy.Result) error {
+	if d.json {
+		return writeJSON(d.out, struct {
+			Via    string `json:"via"`
+			Path   string `json:"path"`   // of the program there; empty if there was no place where it can stay
+			Pushed bool   `json:"pushed"` // it was not there
+			Sent   int64  `json:"sent"`   // bytes
+			Build  string `json:"build"`
+		}{d.via.text, r.Path, r.Pushed, r.Sent, r.Build})
+	}
+	switch {
+	case r.Pushed && r.Path == "":
+		fmt.Fprintf(d.err, "deliveryboy: it was brought there, %d bytes, and runs there, but there is no place where it can stay\n", r.Sent)
+		return nil
+	case r.Pushed:
+		fmt.Fprintf(d.err, "deliveryboy: it was brought there, %d bytes\n", r.Sent)
+	default:
+		fmt.Fprintln(d.err, "deliveryboy: it is there already")
+	}
+	if _, err := fmt.Fprintln(d.out, r.Path); err != nil {
+		return &outputError{err}
+	}
+	return nil
+}
