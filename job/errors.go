@@ -22,6 +22,7 @@ func init() {
 	box.RegisterSentinel("job.ErrDamaged", ErrDamaged)
 	box.RegisterSentinel("job.ErrNotEnded", ErrNotEnded)
 	box.RegisterSentinel("job.ErrNotRunning", ErrNotRunning)
+	box.RegisterSentinel("job.ErrOrdering", store.ErrOrdering)
 }
 
 // A LostError says that a job has no keeper any more, and no result: nobody knows what became of the function. What it

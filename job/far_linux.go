@@ -31,7 +31,7 @@ func find(id string) (*store.Store, *store.Job, func(), error) {
 }
 
 func statusHere(_ context.Context, id string) (Info, error) {
-	_, j, release, err := find(id)
+	s, j, release, err := find(id)
 	if err != nil {
 		return Info{}, err
 	}
@@ -39,6 +39,9 @@ func statusHere(_ context.Context, id string) (Info, error) {
 	st, err := j.Status()
 	if err != nil {
 		return Info{}, err
+	}
+	if st.Queue != "" && st.Phase == store.Waiting {
+		_ = kick(s, &st.Record) // whoever should work there may be gone; it waits on in any case
 	}
 	return infoOf(st), nil
 }
@@ -72,7 +75,7 @@ func watch(ctx context.Context, s *store.Store, j *store.Job, look func() error)
 			return st, look()
 		}
 		if st.Queue != "" && st.Phase == store.Waiting { // whoever should work there may be gone
-			if err := keeper.Kick(s, st.Queue, st.Slots); err != nil {
+			if err := kick(s, &st.Record); err != nil {
 				return nil, err
 			}
 		}
@@ -167,8 +170,14 @@ func away(s *store.Store, j *store.Job, what string) (answer, error) {
 	if !claimed {
 		return answer{}, fmt.Errorf("job %s: %w: it begins just now: try again", j.ID, ErrNotRunning)
 	}
+	if err := keeper.Drop(j); err != nil {
+		return answer{}, err // it keeps its place
+	}
 	s.Dequeue(&st.Record)
-	return answer{}, keeper.Drop(j)
+	if st.Forget {
+		return answer{}, j.Remove()
+	}
+	return answer{}, nil
 }
 
 func listHere(ctx context.Context) ([]Info, error) {
@@ -232,8 +241,9 @@ func freeHere(ctx context.Context, id string, force bool) error {
 		err = j.Remove()
 	} else if err == nil && st.Phase == store.Waiting && st.Queue != "" {
 		if claimed, failed := j.Claim(); failed == nil && claimed {
-			s.Dequeue(&st.Record)
-			err = j.Remove()
+			if err = j.Remove(); err == nil {
+				s.Dequeue(&st.Record)
+			}
 		}
 	}
 	if errors.Is(err, store.ErrNotFound) || ctx.Err() != nil {

@@ -8,11 +8,11 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/seed354a1416/deliveryboy/job/keeper"
 	"github.com/seed354a1416/deliveryboy/job/store"
+	"github.com/seed354a1416/deliveryboy/registry"
 	"github.com/seed354a1416/deliveryboy/transport"
 )
 
@@ -32,7 +32,7 @@ func startHere(ctx context.Context, data []byte) (pid int, existed bool, err err
 	}
 	defer s.Close()
 	r := &o.Record
-	r.Submitted = time.Now()
+	r.Submitted, r.Program = time.Now(), registry.Fingerprint()
 	if err := settings(r); err != nil {
 		return 0, false, err
 	}
@@ -63,12 +63,16 @@ func run(j *store.Job, ordered func() error) (pid int, err error) {
 			k.Stop()
 		}
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, store.ErrOrdering):
+		j.Close() // it may still begin
+	case err != nil:
 		j.Abandon()
-		return 0, err
+	default:
+		j.Close()
+		return k.PID, nil
 	}
-	j.Close()
-	return k.PID, nil
+	return 0, err
 }
 
 // enqueue gives a job its place in its queue, and sees to it that somebody works there.
@@ -86,14 +90,23 @@ func enqueue(s *store.Store, j *store.Job, o *order) error {
 		return err
 	}
 	j.Close()
-	return keeper.Kick(s, o.Record.Queue, o.Record.Slots)
+	_ = kick(s, &o.Record) // it is ordered. If nobody could be started, whoever asks for it next tries again
+	return nil
+}
+
+// kick sees to it that somebody works on a job's queue.
+func kick(s *store.Store, r *store.Record) error {
+	if r.Program != registry.Fingerprint() {
+		return nil // it waits for the program that ordered it
+	}
+	return keeper.Kick(s, r.Queue, r.Slots, !r.After.After(time.Now()))
 }
 
 // again is for an order that came before: because nobody heard of its fate, for instance.
 func again(s *store.Store, r *store.Record) (pid int, err error) {
 	j, err := s.Find(r.ID)
 	if errors.Is(err, store.ErrNotFound) {
-		return 0, fmt.Errorf("job %s: it is being ordered at this moment: try again", r.ID)
+		return 0, fmt.Errorf("job %s: %w", r.ID, store.ErrOrdering)
 	}
 	if err != nil {
 		return 0, err
@@ -113,7 +126,10 @@ func again(s *store.Store, r *store.Record) (pid int, err error) {
 		return 0, err
 	}
 	if st.Queue != "" && st.Phase == store.Waiting {
-		err = keeper.Kick(s, st.Queue, st.Slots)
+		if err = s.Enqueue(&st.Record); err != nil { // its place may be gone
+			return 0, err
+		}
+		err = kick(s, &st.Record)
 	}
 	return st.Keeper.PID, err
 }
@@ -126,26 +142,16 @@ func settings(r *store.Record) (err error) {
 	if r.Umask, err = umask(); err != nil {
 		return err
 	}
-	if prio, err := syscall.Getpriority(syscall.PRIO_PROCESS, 0); err == nil {
-		r.Nice = max(20-prio, 0) // the system call counts from 40 down
+	if r.Nice, err = store.Niceness(); err != nil {
+		return fmt.Errorf("job: priority: %w", err)
 	}
 	r.Env = nil
 	for _, entry := range os.Environ() {
-		if !usual(entry) && transport.CheckEnv(entry) == nil {
+		if transport.CheckEnv(entry) == nil {
 			r.Env = append(r.Env, entry)
 		}
 	}
 	return nil
-}
-
-// usual are the variables that every worker has: its own, not those of the one that started the job.
-func usual(entry string) bool {
-	name, _, _ := strings.Cut(entry, "=")
-	switch name {
-	case "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TERM":
-		return true
-	}
-	return strings.HasPrefix(name, "LC_")
 }
 
 // umask reads this process's: the system call would change it for a moment, and for all threads.

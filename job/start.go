@@ -99,6 +99,9 @@ func (o *order) deliver(ctx context.Context, c box.Courier) (pid int, err error)
 	}
 	results, err := e.Unpack(r)
 	if err != nil {
+		if r.Fault != nil && r.Fault.Kind != box.Returned || errors.Is(err, store.ErrOrdering) {
+			err = &StartError{o.Record.ID, err} // the worker ended in the middle, or somebody else is at it
+		}
 		return 0, err
 	}
 	return int(results[0].Int()), nil

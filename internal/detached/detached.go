@@ -56,6 +56,22 @@ func File(n int) *os.File { return os.NewFile(uintptr(firstFile+n), fmt.Sprintf(
 // Start starts a copy for a role, with the environment and directory of this process and the files, which stay open here.
 // It returns when the copy is there; its end is waited for, so that no zombie stays, for as long as this process lives.
 func Start(role string, args []string, files ...*os.File) (pid int, err error) {
+	return start(role, args, os.ProcAttr{Env: os.Environ()}, files)
+}
+
+// StartBare is Start for a copy that serves others too: its directory is "/", and of the environment it has only what names
+// the user and the places of the user's files.
+func StartBare(role string, args []string, files ...*os.File) (pid int, err error) {
+	env := []string{}
+	for _, name := range []string{"PATH", "HOME", "USER", "LOGNAME", "SHELL", "XDG_STATE_HOME"} {
+		if value, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+value)
+		}
+	}
+	return start(role, args, os.ProcAttr{Env: env, Dir: "/"}, files)
+}
+
+func start(role string, args []string, attr os.ProcAttr, files []*os.File) (pid int, err error) {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return 0, fmt.Errorf("detached: %w", err)
@@ -66,9 +82,8 @@ func Start(role string, args []string, files ...*os.File) (pid int, err error) {
 		return 0, fmt.Errorf("detached: %w", err)
 	}
 	argv := append([]string{name, Verb, role}, args...)
-	p, err := os.StartProcess(program(name), argv, &os.ProcAttr{
-		Files: append([]*os.File{null, null, null}, files...), Sys: session(),
-	})
+	attr.Files, attr.Sys = append([]*os.File{null, null, null}, files...), session()
+	p, err := os.StartProcess(program(name), argv, &attr)
 	if err != nil {
 		return 0, fmt.Errorf("detached: %w", err)
 	}

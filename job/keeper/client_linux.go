@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"net"
+	"os"
 	"syscall"
 	"time"
 
@@ -52,7 +53,7 @@ func Ask(ctx context.Context, j *store.Job, order string) (*Answer, error) {
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) })
 	defer stop()
 	if _, err := conn.Write([]byte(order + "\n")); err != nil {
-		return nil, fmt.Errorf("job %s: its keeper: %w", j.ID, err)
+		return nil, fmt.Errorf("job %s: its keeper takes no more connections at the moment: %w", j.ID, err)
 	}
 	line, err := bufio.NewReader(io.LimitReader(conn, maxAnswer)).ReadBytes('\n')
 	a := new(Answer)
@@ -61,6 +62,9 @@ func Ask(ctx context.Context, j *store.Job, order string) (*Answer, error) {
 	}
 	if errors.Is(err, io.EOF) {
 		return nil, ErrAway // it ended meanwhile
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil {
+		return nil, fmt.Errorf("job %s: its keeper does not answer: is it stopped? SIGCONT to it lets it go on: %w", j.ID, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("job %s: its keeper: %w", j.ID, err)
@@ -89,10 +93,13 @@ func Follow(ctx context.Context, j *store.Job, f func() error) error {
 		return ErrAway
 	}
 	var news [64]byte
-	for {
+	for first := true; ; first = false {
 		_, err := conn.Read(news[:])
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
+		}
+		if err != nil && first {
+			return ErrAway // it has just ended, or takes no more connections
 		}
 		if err != nil {
 			return nil

@@ -32,6 +32,12 @@ var (
 	errTimedOut  = fmt.Errorf("the job's time is over: %w", context.DeadlineExceeded)
 )
 
+// clockCheck is how often whoever waits for a time of day looks at the clock.
+const clockCheck = time.Minute
+
+// maxReply leaves room in a message for what is told beside a reply.
+const maxReply = 255 << 20
+
 // tryAgain is how long a full disk is left alone.
 const tryAgain = 250 * time.Millisecond
 
@@ -72,6 +78,9 @@ func keep(j *store.Job, h hooks) error {
 		return err
 	}
 	defer k.control.close()
+	if err = spool.Clear(j.Dir); err != nil { // the lock is held, and nothing has run
+		return j.Failed(err)
+	}
 	if k.spool, err = spool.Create(j.Dir, k.record.Output, !k.record.Oldest, k.control.changed); err != nil {
 		return j.Failed(err)
 	}
@@ -105,12 +114,14 @@ func (k *keeper) heedSignals() (stop func()) {
 // run runs the function as often as was ordered, and returns what came of the last time.
 func (k *keeper) run(ctx context.Context) (result *store.Result, reply [][]byte) {
 	k.began = time.Now()
-	if wait := time.Until(k.record.After); wait > 0 && !k.record.After.IsZero() {
+	if !k.due() {
 		if err := k.job.Keep(&store.Keeper{Process: store.Self()}); err != nil {
 			return k.broken(err, 0), nil
 		}
-		if !pause(ctx, wait) {
-			return k.broken(context.Cause(ctx), 0), nil
+		for !k.due() { // the clock may be set meanwhile
+			if !pause(ctx, min(time.Until(k.record.After), clockCheck)) {
+				return k.broken(context.Cause(ctx), 0), nil
+			}
 		}
 	}
 	for attempt, rest := 1, k.record.Pause; ; attempt, rest = attempt+1, 2*rest {
@@ -128,6 +139,9 @@ func (k *keeper) run(ctx context.Context) (result *store.Result, reply [][]byte)
 		}
 	}
 }
+
+// due reports whether the job's time has come.
+func (k *keeper) due() bool { return !time.Now().Before(k.record.After) }
 
 // pause waits; it is false if the job was cancelled meanwhile.
 func pause(ctx context.Context, d time.Duration) bool {
@@ -180,8 +194,9 @@ func (k *keeper) deliver(ctx context.Context) (*box.Reply, error) {
 	defer k.works(nil, nil)
 	s, err := session.Open(ctx, session.Options{
 		Via: transport.Self{}, Only: []string{k.record.Func},
-		Dir: k.record.Dir, Env: k.record.Env, Umask: umaskOption(k.record.Umask), Nice: k.record.Nice, Grace: k.record.Grace,
-		Stdout: k.spool.Stream(spool.Stdout), Stderr: k.spool.Stream(spool.Stderr),
+		Dir: k.record.Dir, Env: k.record.Env, Umask: umaskOption(k.record.Umask), Nice: niceness(k.record.Nice), Grace: k.record.Grace,
+		MaxReply: maxReply,
+		Stdout:   k.spool.Stream(spool.Stdout), Stderr: k.spool.Stream(spool.Stderr),
 		Log: slog.NewJSONHandler(k.spool.Stream(spool.Log), &slog.HandlerOptions{Level: slog.Level(-1 << 20)}),
 	})
 	if err != nil {
@@ -189,6 +204,7 @@ func (k *keeper) deliver(ctx context.Context) (*box.Reply, error) {
 	}
 	defer func() {
 		k.works(nil, nil)
+		defer endOrphans()
 		_ = s.Close() // a worker that has to be made to end is no matter of the function's result
 	}()
 	info, err := s.Info(ctx)
@@ -197,6 +213,15 @@ func (k *keeper) deliver(ctx context.Context) (*box.Reply, error) {
 	}
 	k.works(s, &info)
 	return s.Deliver(ctx, b)
+}
+
+// niceness is what a worker has to add to the priority of this process to have that one. Only root may take any off.
+func niceness(want int) int {
+	own, err := store.Niceness()
+	if err != nil || want < own && os.Geteuid() != 0 {
+		return 0
+	}
+	return want - own
 }
 
 // umaskOption is an umask as session.Options has it.
@@ -285,10 +310,13 @@ func (k *keeper) finish(r *store.Result, reply [][]byte) {
 		if err == nil {
 			break
 		}
-		if !errors.Is(err, store.ErrFull) {
-			r, reply = k.broken(err, r.Attempts), nil // such as one that is too long
-		} else if !k.spool.MakeRoom() {
-			time.Sleep(tryAgain)
+		switch {
+		case errors.Is(err, store.ErrUnfit):
+			r, reply = k.broken(err, r.Attempts), nil
+		case k.job.Gone():
+			return // nobody can come for it any more
+		case !errors.Is(err, store.ErrFull) || !k.spool.MakeRoom():
+			time.Sleep(tryAgain) // no descriptors left, for instance: later there may be
 		}
 	}
 	if k.record.Forget || k.job.Forgotten() {
@@ -298,4 +326,9 @@ func (k *keeper) finish(r *store.Result, reply [][]byte) {
 
 // isolate keeps what was called out of core files. Unlike a worker, a keeper may be looked at by processes of its user: they
 // have to see which program it is, or they would end it, and what it knows is in files of that user too.
-func isolate() { _ = unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}) }
+//
+// Orphans of the function come here if it killed its worker and its guardian at once; see endOrphans.
+func isolate() {
+	_ = unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{})
+	_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+}

@@ -126,15 +126,18 @@ func (p *Process) Go() error {
 	}
 	_ = p.answer.SetReadDeadline(time.Now().Add(orderWait))
 	buf := make([]byte, maxComplaint)
-	n := 0
+	n, late := 0, false
 	for n < len(buf) {
 		m, err := p.answer.Read(buf[n:])
 		n += m
 		if err != nil {
+			late = errors.Is(err, os.ErrDeadlineExceeded)
 			break
 		}
 	}
 	switch {
+	case n == 0 && late:
+		return fmt.Errorf("job: its keeper %d did not answer within %s: %w", p.PID, orderWait, store.ErrOrdering)
 	case n > 0 && buf[0] == '+':
 		return nil
 	case n > 1 && buf[0] == '-':

@@ -7,6 +7,7 @@ import (
 
 	"github.com/seed354a1416/deliveryboy/internal/detached"
 	"github.com/seed354a1416/deliveryboy/job/store"
+	"github.com/seed354a1416/deliveryboy/registry"
 )
 
 const (
@@ -15,8 +16,12 @@ const (
 	fullDisk = time.Second            // before a job is tried again that the disk has no room for
 )
 
-// Kick sees to it that somebody works on a queue: if one of the slots is free, a keeper is started that fills it.
-func Kick(s *store.Store, queue string, slots int) error {
+// Kick sees to it that somebody works on a queue. For a job that may run, due, a keeper fills the first slot that is free;
+// for one whose time has not come it is enough that somebody fills the first slot, and waits.
+func Kick(s *store.Store, queue string, slots int, due bool) error {
+	if !due {
+		slots = 1
+	}
 	for n := range min(max(slots, 1), store.MaxSlots) {
 		lock, err := s.Slot(queue, n)
 		if err != nil {
@@ -25,7 +30,7 @@ func Kick(s *store.Store, queue string, slots int) error {
 		if lock == nil {
 			continue
 		}
-		_, err = detached.Start(role, []string{fillSlot, queue, strconv.Itoa(n)}, lock)
+		_, err = detached.StartBare(role, []string{fillSlot, queue, strconv.Itoa(n)}, lock)
 		return errors.Join(err, lock.Close())
 	}
 	return nil
@@ -35,17 +40,18 @@ func Kick(s *store.Store, queue string, slots int) error {
 func mainSlot(s *store.Store, queue string, n int) int {
 	lock := detached.File(0)
 	for {
-		q := &waiting{store: s, queue: queue}
+		q := &waiting{store: s, queue: queue, patient: n == 0}
 		for q.next() {
 			if err := keep(q.job, hooks{started: q.started}); err != nil {
 				q.postpone()
 			}
 			q.job.Close()
 		}
+		s.Tidy(queue)
 		_ = lock.Close()
 		// Who came after the last look and before the lock was free has not started anybody.
-		tickets, err := s.Tickets(queue)
-		if err != nil || len(tickets) == 0 {
+		tickets, err := s.Tickets(queue, registry.Fingerprint())
+		if err != nil || !someDue(tickets) && (n > 0 || len(tickets) == 0) {
 			return 0
 		}
 		if lock, err = s.Slot(queue, n); err != nil || lock == nil {
@@ -54,33 +60,50 @@ func mainSlot(s *store.Store, queue string, n int) int {
 	}
 }
 
+// someDue reports whether any of those who wait may run.
+func someDue(tickets [][]store.Ticket) bool {
+	for _, mine := range tickets {
+		if len(mine) > 0 && !mine[0].Time.After(time.Now()) {
+			return true
+		}
+	}
+	return false
+}
+
 // A waiting is what a slot knows of its queue.
 type waiting struct {
 	store   *store.Store
 	queue   string
+	patient bool             // it waits for those whose time has not come
 	tickets [][]store.Ticket // for each submitter
 	listed  time.Time
-	turn    int // whose it is
+	called  time.Time // the last look for another slot
+	turn    int       // whose it is
 
 	ticket store.Ticket
 	job    *store.Job // that was claimed
 	later  map[string]time.Time
 }
 
-// next claims the next job, each submitter's in turn. It waits for those that may not run yet, and is false if nobody
-// waits.
+// next claims the next job, each submitter's in turn. It waits for those that may not run yet if it is patient, and is false
+// if nobody waits.
 func (w *waiting) next() bool {
 	for {
 		fresh := len(w.tickets) == 0 || time.Since(w.listed) > relist
 		if fresh {
 			var err error
-			if w.tickets, err = w.store.Tickets(w.queue); err != nil || len(w.tickets) == 0 {
+			if w.tickets, err = w.store.Tickets(w.queue, registry.Fingerprint()); err != nil || len(w.tickets) == 0 {
 				return false
 			}
 			w.listed = time.Now()
 		}
+		due := someDue(w.tickets)
 		if w.claim() {
+			w.call()
 			return true
+		}
+		if fresh && !due && !w.patient {
+			return false
 		}
 		if fresh {
 			time.Sleep(notYet) // for a job whose time has not come, or that somebody is about to order
@@ -112,15 +135,29 @@ func (w *waiting) claim() bool {
 	return false
 }
 
+// call has another slot filled if more jobs may run: many may become due at once.
+func (w *waiting) call() {
+	if !someDue(w.tickets) || time.Since(w.called) < notYet {
+		return
+	}
+	w.called = time.Now()
+	if st, err := w.job.Status(); err == nil {
+		_ = Kick(w.store, w.queue, st.Slots, true) // whoever waits does so too
+	}
+}
+
 // take claims the job of a ticket; nil if somebody else has it, or it is none.
 func (w *waiting) take(t store.Ticket) *store.Job {
 	j, err := w.store.Find(t.ID)
 	if errors.Is(err, store.ErrNotFound) {
 		// A job comes about after its ticket, and who makes it holds its lock.
-		if !w.store.Begun(t.ID) {
-			w.store.Discard(t)
+		if w.store.Begun(t.ID) {
+			return nil
 		}
-		return nil
+		if j, err = w.store.Find(t.ID); errors.Is(err, store.ErrNotFound) { // between the two looks it may have been ordered
+			w.store.Discard(t)
+			return nil
+		}
 	}
 	if err != nil {
 		return nil
@@ -129,7 +166,8 @@ func (w *waiting) take(t store.Ticket) *store.Job {
 	if err == nil && claimed {
 		return j
 	}
-	if st, err := j.Status(); err == nil && (st.Phase == store.Ended || st.Phase == store.Lost) {
+	if st, err := j.Status(); err == nil && (st.Phase == store.Ended || st.Phase == store.Lost) ||
+		errors.Is(err, store.ErrDamaged) && !j.Kept() {
 		w.store.Discard(t)
 	}
 	j.Close()

@@ -8,12 +8,16 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/seed354a1416/deliveryboy/internal/detached"
 	"github.com/seed354a1416/deliveryboy/internal/proctree"
 	"github.com/seed354a1416/deliveryboy/job/store"
 )
 
 var (
 	errIdle    = fmt.Errorf("%w at the moment", store.ErrNotRunning)
+	errFork    = errors.New("its processes fork faster than they can be signalled")
 	errStopped = errors.New("its worker is stopped, and cannot answer: resume it first")
 )
 
@@ -67,21 +71,36 @@ func (k *keeper) signal(sig syscall.Signal) error {
 
 const maxSignal = 64
 
-// each signals the worker and all that it started, but not the guardian: that one has to see to them.
+// each signals the worker and all that it started, but not the guardian: that one has to see to them. The worker comes
+// first, and they are looked for until there are no new ones: what is to be stopped may be forking.
 func (k *keeper) each(sig syscall.Signal) error {
 	_, info := k.working()
 	if info == nil {
 		return errIdle
 	}
-	tree := proctree.Below(info.PID, nil)
-	if st, ok := proctree.StatOf(info.PID); ok {
-		tree = append(tree, proctree.Process{PID: info.PID, Parent: st.Parent})
+	st, ok := proctree.StatOf(info.PID)
+	if !ok {
+		return errIdle
 	}
-	for _, p := range tree {
-		p.Signal(sig)
+	proctree.Process{PID: info.PID, Parent: st.Parent}.Signal(sig)
+	seen := map[proctree.Process]bool{}
+	for range maxLooks {
+		found := false
+		for _, p := range proctree.Below(info.PID, nil) {
+			if !seen[p] {
+				seen[p], found = true, true
+				p.Signal(sig)
+			}
+		}
+		if !found {
+			return nil
+		}
 	}
-	return nil
+	return errFork
 }
+
+// maxLooks bounds the hunt for processes that fork.
+const maxLooks = 100
 
 // dump returns the stacks of the worker's goroutines.
 func (k *keeper) dump(ctx context.Context) (string, error) {
@@ -94,3 +113,24 @@ func (k *keeper) dump(ctx context.Context) (string, error) {
 	}
 	return s.Dump(ctx)
 }
+
+// endOrphans kills what a worker that has ended left behind, because its guardian was killed too.
+func endOrphans() {
+	if children, ok := proctree.Children(); ok && len(children) == 0 {
+		if again, ok := proctree.Children(); ok && len(again) == 0 {
+			return
+		}
+	}
+	for deadline := time.Now().Add(orphanTimeout); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		left := proctree.Below(os.Getpid(), detached.Is)
+		if len(left) == 0 {
+			return
+		}
+		for _, p := range left {
+			p.Signal(unix.SIGKILL)
+			_, _ = unix.Wait4(p.PID, nil, unix.WNOHANG, nil)
+		}
+	}
+}
+
+const orphanTimeout = 2 * time.Second

@@ -54,6 +54,15 @@ func Create(dir *os.Root, limit int64, newest bool, changed func()) (*Writer, er
 	return w, w.rotate()
 }
 
+// Clear takes a spool away: that of a keeper that was killed before the function began.
+func Clear(dir *os.Root) error {
+	list, err := segments(dir)
+	for _, s := range list {
+		err = errors.Join(err, dir.Remove(s.name))
+	}
+	return err
+}
+
 // rotate begins a new segment.
 func (w *Writer) rotate() error {
 	if w.file != nil {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -41,19 +42,26 @@ func (s *Store) Begin(id string) (*Job, error) {
 	if err := CheckID(id); err != nil {
 		return nil, err
 	}
-	if err := s.root.Mkdir(s.jobPath(id), 0o700); err != nil {
+	// It comes about under another name, and gets its own with the lock taken: nobody ever sees a job's directory whose
+	// lock is free because it is not there yet.
+	temp := path.Join(jobsDir, fmt.Sprintf("new.%s.%s", id, rand.Text()))
+	if err := s.root.Mkdir(temp, 0o700); err != nil {
 		return nil, failed(s.path, err)
 	}
-	j, err := s.open(id)
+	dir, err := s.root.OpenRoot(temp)
 	if err == nil {
-		if j.lock, err = j.Dir.OpenFile(lockFile, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600); err == nil {
+		j := &Job{ID: id, Dir: dir, store: s}
+		if j.lock, err = dir.OpenFile(lockFile, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600); err == nil {
 			if err = lock(j.lock); err == nil {
-				return j, nil
+				err = s.root.Rename(temp, s.jobPath(id)) // fs.ErrExist where one with a lock is
 			}
+		}
+		if err == nil {
+			return j, nil
 		}
 		j.Close()
 	}
-	_ = s.root.RemoveAll(s.jobPath(id))
+	_ = s.root.RemoveAll(temp)
 	return nil, failed(s.path, err)
 }
 
@@ -107,10 +115,7 @@ func (j *Job) Inherit(lock *os.File) { j.lock = lock }
 func (j *Job) Order(r *Record, call [][]byte) error {
 	err := j.reserve()
 	if err == nil {
-		err = j.write(recordFile, "record", r, call, os.O_EXCL)
-	}
-	if err == nil {
-		err = syncDir(j.Dir, ".")
+		err = j.replace(recordFile, "record", r, call)
 	}
 	if err == nil {
 		err = syncDir(j.store.root, jobsDir)
@@ -131,13 +136,13 @@ func (j *Job) reserve() error {
 	return reserve(f, reserved)
 }
 
-// write writes a sealed file, durably, under its own name; flags say what may be there already.
-func (j *Job) write(name, kind string, head any, segments [][]byte, flags int) error {
+// write writes a sealed file, durably. What is there already, such as room that was reserved, is used.
+func (j *Job) write(name, kind string, head any, segments [][]byte) error {
 	data, err := Seal(kind, head, segments)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", ErrUnfit, err)
 	}
-	f, err := j.Dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|flags, 0o600)
+	f, err := j.Dir.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o600)
 	if err != nil {
 		return err
 	}
@@ -153,7 +158,7 @@ func (j *Job) write(name, kind string, head any, segments [][]byte, flags int) e
 
 // replace puts a sealed file in the place of an older one, durably.
 func (j *Job) replace(name, kind string, head any, segments [][]byte) error {
-	if err := j.write(name+".new", kind, head, segments, 0); err != nil {
+	if err := j.write(name+".new", kind, head, segments); err != nil {
 		return err
 	}
 	if err := j.Dir.Rename(name+".new", name); err != nil {
@@ -172,8 +177,41 @@ func syncDir(root *os.Root, name string) error {
 
 // Abandon removes what Begin made.
 func (j *Job) Abandon() {
+	_ = j.vanish()
 	j.Close()
-	_ = j.store.root.RemoveAll(j.store.jobPath(j.ID))
+}
+
+// here reports whether the directory still has the job's name.
+func (j *Job) here() bool {
+	mine, err := j.Dir.Stat(".")
+	if err != nil {
+		return false
+	}
+	its, err := j.store.root.Lstat(j.store.jobPath(j.ID))
+	return err == nil && os.SameFile(mine, its)
+}
+
+// Gone reports whether somebody took the directory away. Where that cannot be told it is still there.
+func (j *Job) Gone() bool {
+	its, err := j.store.root.Lstat(j.store.jobPath(j.ID))
+	if err != nil {
+		return errors.Is(err, fs.ErrNotExist)
+	}
+	mine, err := j.Dir.Stat(".")
+	return err == nil && !os.SameFile(mine, its)
+}
+
+// vanish takes the directory away, if it still is the job's. Whoever calls it holds the lock, or knows that the job has
+// ended: so two never do at once what only one may.
+func (j *Job) vanish() error {
+	if !j.here() {
+		return fmt.Errorf("job %s: %w", j.ID, ErrNotFound)
+	}
+	gone := path.Join(jobsDir, fmt.Sprintf("gone.%s.%s", j.ID, rand.Text()))
+	if err := j.store.root.Rename(j.store.jobPath(j.ID), gone); err != nil {
+		return notFound(j.ID, err)
+	}
+	return failedIf(j.store.path, j.store.root.RemoveAll(gone))
 }
 
 // Ordered reads the record and the call.
@@ -266,13 +304,20 @@ func (j *Job) Forgotten() bool {
 	return err == nil
 }
 
-// Remove takes the job away, with all that it printed. From then on it is not found.
+// Remove takes the job away, with all that it printed. From then on it is not found. The error is ErrNotEnded if somebody
+// began it meanwhile.
 func (j *Job) Remove() error {
-	gone := path.Join(jobsDir, "gone."+j.ID)
-	if err := j.store.root.Rename(j.store.jobPath(j.ID), gone); err != nil {
-		return notFound(j.ID, err)
+	if j.lock == nil {
+		if f, err := j.Dir.OpenFile(lockFile, os.O_RDWR, 0); err == nil {
+			defer f.Close()
+			if err := lock(f); err != nil {
+				if r, _ := j.outcome(); r == nil {
+					return fmt.Errorf("job %s: %w", j.ID, ErrNotEnded)
+				}
+			}
+		}
 	}
-	return failedIf(j.store.path, j.store.root.RemoveAll(gone))
+	return j.vanish()
 }
 
 // Size is how many bytes of disk the job takes, about.

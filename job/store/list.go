@@ -30,6 +30,9 @@ func (s *Store) Jobs(f func(*Job, error) bool) error {
 			if bytes.HasPrefix([]byte(e.Name()), []byte("gone.")) {
 				_ = s.root.RemoveAll(path.Join(jobsDir, e.Name()))
 			}
+			if info, err := e.Info(); err == nil && bytes.HasPrefix([]byte(e.Name()), []byte("new.")) && time.Since(info.ModTime()) > unborn {
+				_ = s.root.RemoveAll(path.Join(jobsDir, e.Name()))
+			}
 			continue
 		}
 		j, err := s.Find(e.Name())
@@ -50,12 +53,5 @@ func (s *Store) sweep(e fs.DirEntry) {
 	if err != nil || time.Since(info.ModTime()) < unborn {
 		return
 	}
-	if j, err := s.open(e.Name()); err == nil {
-		kept, err := j.kept()
-		j.Close()
-		if kept || err != nil && !errors.Is(err, ErrNotFound) {
-			return
-		}
-		_ = s.root.RemoveAll(s.jobPath(e.Name()))
-	}
+	s.Clear(e.Name())
 }

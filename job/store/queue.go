@@ -15,7 +15,8 @@ import (
 )
 
 // A queue is a directory with a file for each slot, which is locked while somebody fills it, and a directory for each
-// submitter with an empty file for each job that waits, named by the time before which it does not run and by the job.
+// submitter with an empty file for each job that waits, named by the time before which it does not run, by the job, and by
+// the program that can run it.
 
 // MaxSlots is how many jobs of one queue may run.
 const MaxSlots = 1024
@@ -56,12 +57,15 @@ type Ticket struct {
 	path string
 }
 
+// programOf is a program in the name of a ticket.
+func programOf(fingerprint string) string { return fingerprint[:min(len(fingerprint), 16)] }
+
 func ticketPath(r *Record) string {
 	after := int64(0)
 	if !r.After.IsZero() {
 		after = max(r.After.UnixMilli(), 0)
 	}
-	return path.Join(submitterDir(r.Queue, r.Submitter), fmt.Sprintf("%013d.%s", after, r.ID))
+	return path.Join(submitterDir(r.Queue, r.Submitter), fmt.Sprintf("%013d.%s.%s", after, r.ID, programOf(r.Program)))
 }
 
 // Enqueue gives a job its place. It has to come before the job's Order, since a place that is no job's does no harm, but
@@ -72,7 +76,7 @@ func (s *Store) Enqueue(r *Record) error {
 	}
 	dir := submitterDir(r.Queue, r.Submitter)
 	f, err := s.root.OpenFile(ticketPath(r), os.O_WRONLY|os.O_CREATE, 0o600)
-	if errors.Is(err, fs.ErrNotExist) {
+	for try := 0; errors.Is(err, fs.ErrNotExist) && try < 3; try++ { // somebody may tidy up meanwhile
 		if err = s.root.MkdirAll(dir, 0o700); err == nil {
 			if err = syncDir(s.root, queuesDir); err == nil {
 				err = syncDir(s.root, path.Dir(dir))
@@ -140,8 +144,22 @@ func (s *Store) slot(queue string, n int) (*os.File, error) {
 	return f, failedIf(s.path, err)
 }
 
-// Tickets lists who waits in a queue, for each submitter in order.
-func (s *Store) Tickets(queue string) ([][]Ticket, error) {
+// Tidy takes away the directories of submitters who have nothing in a queue.
+func (s *Store) Tidy(queue string) {
+	dir := path.Join(queuesDir, queue)
+	submitters, err := s.list(dir)
+	if err != nil {
+		return
+	}
+	for _, e := range submitters {
+		if strings.HasPrefix(e.Name(), "from.") {
+			_ = s.root.Remove(path.Join(dir, e.Name())) // fails where there is something
+		}
+	}
+}
+
+// Tickets lists who waits in a queue for a program, for each submitter in order.
+func (s *Store) Tickets(queue, program string) ([][]Ticket, error) {
 	dir := path.Join(queuesDir, queue)
 	submitters, err := s.list(dir)
 	if err != nil {
@@ -158,9 +176,10 @@ func (s *Store) Tickets(queue string) ([][]Ticket, error) {
 		}
 		var tickets []Ticket
 		for _, f := range files {
-			after, id, _ := strings.Cut(f.Name(), ".")
+			after, rest, _ := strings.Cut(f.Name(), ".")
+			id, of, _ := strings.Cut(rest, ".")
 			ms, err := strconv.ParseInt(after, 10, 64)
-			if err == nil && CheckID(id) == nil {
+			if err == nil && CheckID(id) == nil && of == programOf(program) {
 				tickets = append(tickets, Ticket{ID: id, Time: time.UnixMilli(ms), path: path.Join(dir, e.Name(), f.Name())})
 			}
 		}

@@ -22,8 +22,9 @@ type Record struct {
 	Keep    time.Duration `json:",omitempty"` // how long it stays when it has ended; 0: until somebody takes it away
 	Forget  bool          `json:",omitempty"` // it goes away as soon as it has ended
 
-	Queue string `json:",omitempty"` // empty: it runs at once
-	Slots int    `json:",omitempty"` // how many jobs of the queue may run
+	Program string `json:",omitempty"` // the fingerprint of the functions of the program that ordered it: only that one can run it
+	Queue   string `json:",omitempty"` // empty: it runs at once
+	Slots   int    `json:",omitempty"` // how many jobs of the queue may run
 
 	Output int64 `json:",omitempty"` // bytes of output that are kept
 	Oldest bool  `json:",omitempty"` // when there is more, the oldest stays, not the newest

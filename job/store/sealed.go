@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
@@ -8,13 +9,14 @@ import (
 	"hash/crc32"
 	"io"
 	"os"
+	"syscall"
 )
 
-// A sealed file begins with one line, "deliveryboy KIND 1 LENGTH CRC", then come a line of JSON and segments of bytes: the
-// number of segments, the length of each, and the segments. LENGTH and CRC are those of all that follows the first line,
-// and both have a fixed width.
+// A sealed file begins with one line, "deliveryboy KIND 1 LENGTH CRC HEAD", then come a line of JSON and segments of bytes:
+// the number of segments, the length of each, and the segments. LENGTH and CRC are those of all that follows the first
+// line, HEAD is the CRC of the line of JSON, for those who need no more. All have a fixed width.
 const (
-	sealLine = "deliveryboy %s 1 %016x %08x\n"
+	sealLine = "deliveryboy %s 1 %016x %08x %08x\n"
 
 	maxSegments = 4096
 	maxHead     = 1 << 20 // of the JSON
@@ -47,7 +49,8 @@ func Seal(kind string, head any, segments [][]byte) ([]byte, error) {
 }
 
 func sealHead(kind string, body []byte) []byte {
-	return fmt.Appendf(nil, sealLine, kind, len(body), crc32.ChecksumIEEE(body))
+	line, _, _ := bytes.Cut(body, []byte("\n"))
+	return fmt.Appendf(nil, sealLine, kind, len(body), crc32.ChecksumIEEE(body), crc32.ChecksumIEEE(line))
 }
 
 // Unseal reads a sealed file into head, and returns the segments, which share its memory. The error is ErrDamaged if the
@@ -83,23 +86,62 @@ func Unseal(data []byte, kind string, head any) ([][]byte, error) {
 	return segments, nil
 }
 
+// openSealed opens a file that may be a sealed one, and returns its size.
+func openSealed(dir *os.Root, name, kind string) (*os.File, int64, error) {
+	f, err := dir.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe in its place must not hold anybody up
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := f.Stat()
+	if err == nil && (!info.Mode().IsRegular() || info.Size() > MaxSealed+1024) {
+		err = fmt.Errorf("%s: %w: %s, %d bytes", kind, ErrDamaged, info.Mode(), info.Size())
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, 0, err
+	}
+	return f, info.Size(), nil
+}
+
 // readSealed reads a sealed file that is no longer than it may be.
 func readSealed(dir *os.Root, name, kind string, head any) ([][]byte, error) {
-	f, err := dir.Open(name)
+	f, size, err := openSealed(dir, name, kind)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() || info.Size() > MaxSealed+1024 {
-		return nil, fmt.Errorf("%s: %w: %s, %d bytes", kind, ErrDamaged, info.Mode(), info.Size())
-	}
-	data := make([]byte, info.Size())
+	data := make([]byte, size)
 	if _, err := io.ReadFull(f, data); err != nil {
 		return nil, fmt.Errorf("%s: %w: %w", kind, ErrDamaged, err)
 	}
 	return Unseal(data, kind, head)
+}
+
+// readHead reads the JSON of a sealed file, and not the segments, which may be large.
+func readHead(dir *os.Root, name, kind string, head any) error {
+	f, size, err := openSealed(dir, name, kind)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	r := bufio.NewReader(io.LimitReader(f, maxHead+1024))
+	first, err := r.ReadString('\n')
+	var line []byte
+	if err == nil {
+		line, err = r.ReadBytes('\n')
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w: %w", kind, ErrDamaged, err)
+	}
+	line = bytes.TrimSuffix(line, []byte("\n"))
+	var length uint64
+	var sum, headSum uint32
+	if n, _ := fmt.Sscanf(first, "deliveryboy "+kind+" 1 %16x %8x %8x\n", &length, &sum, &headSum); n != 3 ||
+		length != uint64(size)-uint64(len(first)) || headSum != crc32.ChecksumIEEE(line) {
+		return fmt.Errorf("%s: %w: it begins with %.80q", kind, ErrDamaged, first)
+	}
+	if err := json.Unmarshal(line, head); err != nil {
+		return fmt.Errorf("%s: %w: %w", kind, ErrDamaged, err)
+	}
+	return nil
 }

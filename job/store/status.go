@@ -10,22 +10,25 @@ import (
 
 // Status reads how far the job is.
 func (j *Job) Status() (*Status, error) {
-	r, _, err := j.Ordered()
-	if err != nil {
-		return nil, err
+	s := new(Status)
+	err := readHead(j.Dir, recordFile, "record", &s.Record)
+	if err == nil && s.ID != j.ID {
+		err = fmt.Errorf("record: %w: it is that of job %.80q", ErrDamaged, s.ID)
 	}
-	s := &Status{Record: *r}
+	if err != nil {
+		return nil, notFound(j.ID, err)
+	}
 	s.Env = nil // may hold secrets
 	for range 2 {
 		kept, err := j.kept()
 		if err != nil {
 			return nil, err
 		}
-		if s.Result, _, err = j.Result(); err != nil { // after the look at the lock: who ends writes first, then lets go
+		if s.Result, err = j.outcome(); err != nil { // after the look at the lock: who ends writes first, then lets go
 			return nil, err
 		}
 		begun := false
-		if _, err := readSealed(j.Dir, keeperFile, "keeper", &s.Keeper); err == nil {
+		if err := readHead(j.Dir, keeperFile, "keeper", &s.Keeper); err == nil {
 			begun = true
 		} else if !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("job %s: %w", j.ID, err)
@@ -36,6 +39,19 @@ func (j *Job) Status() (*Status, error) {
 		}
 	}
 	return s, nil
+}
+
+// outcome reads how the job ended; nil if it has not.
+func (j *Job) outcome() (*Result, error) {
+	r := new(Result)
+	err := readHead(j.Dir, resultFile, "result", r)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("job %s: %w", j.ID, err)
+	}
+	return r, nil
 }
 
 func phase(s *Status, kept, begun bool) Phase {
@@ -66,11 +82,27 @@ func (s *Store) Begun(id string) bool {
 
 // Clear removes what is left of a job that was never ordered, if whoever began it is gone.
 func (s *Store) Clear(id string) bool {
-	if j, err := s.Find(id); err == nil {
-		j.Close()
+	if CheckID(id) != nil {
 		return false
 	}
-	return !s.Begun(id) && s.root.RemoveAll(s.jobPath(id)) == nil
+	j, err := s.open(id)
+	if err != nil {
+		return errors.Is(err, fs.ErrNotExist)
+	}
+	defer j.Close()
+	f, err := j.Dir.OpenFile(lockFile, os.O_RDWR, 0)
+	if err != nil {
+		return false
+	}
+	if err := lock(f); err != nil {
+		_ = f.Close()
+		return false
+	}
+	j.lock = f
+	if _, err := j.Dir.Lstat(recordFile); err == nil {
+		return false
+	}
+	return j.vanish() == nil
 }
 
 // Changed is when something in the directory last came or went.

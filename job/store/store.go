@@ -28,6 +28,10 @@ var (
 	// ErrNotEnded and ErrNotRunning say that a job is not where it would have to be for what somebody wants.
 	ErrNotEnded   = errors.New("the job has not ended")
 	ErrNotRunning = errors.New("the job does not run")
+	// ErrOrdering says that somebody is ordering the job at this moment, or that nobody can say whether it was ordered.
+	ErrOrdering = errors.New("it is being ordered at this moment: order it again")
+	// ErrUnfit says that a file would be longer than it may be.
+	ErrUnfit = errors.New("it does not fit")
 	// ErrDamaged says that a file of a job is not what was written.
 	ErrDamaged = errors.New("damaged")
 )
@@ -64,6 +68,10 @@ func OpenAt(path string) (*Store, error) {
 	root, err := os.OpenRoot(path)
 	if err != nil {
 		return nil, failed(path, err)
+	}
+	if info, err := root.Stat("."); err != nil || ownerOf(info) != os.Geteuid() || info.Mode().Perm()&0o077 != 0 {
+		_ = root.Close()
+		return nil, fmt.Errorf("job store %s: it was replaced while it was looked at", path)
 	}
 	for _, dir := range []string{jobsDir, queuesDir} {
 		if err := root.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {

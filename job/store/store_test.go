@@ -269,7 +269,7 @@ func TestTickets(t *testing.T) {
 		}
 		records = append(records, r)
 	}
-	tickets, err := s.Tickets("nightly")
+	tickets, err := s.Tickets("nightly", "")
 	if err != nil || len(tickets) != 3 {
 		t.Fatalf("%v, %v", tickets, err)
 	}
@@ -288,10 +288,10 @@ func TestTickets(t *testing.T) {
 	for _, r := range records {
 		s.Dequeue(r)
 	}
-	if tickets, err := s.Tickets("nightly"); err != nil || len(tickets) != 0 {
+	if tickets, err := s.Tickets("nightly", ""); err != nil || len(tickets) != 0 {
 		t.Errorf("%v, %v", tickets, err)
 	}
-	if tickets, err := s.Tickets("none"); err != nil || len(tickets) != 0 {
+	if tickets, err := s.Tickets("none", ""); err != nil || len(tickets) != 0 {
 		t.Errorf("%v, %v", tickets, err)
 	}
 	for _, name := range []string{"", ".", "..", "a/b", "a b", "é", strings.Repeat("x", 65)} {
