@@ -108,7 +108,7 @@ func (l *link) fault() *box.Fault {
 	if !ok {
 		return box.ExitFault(state.ExitCode())
 	}
-	if status.Signaled() && l.startsWithClient() {
+	if status.Signaled() && transport.KeepsSignals(l.options.Via) {
 		return nil // the signal ended ssh, or its like, which says nothing about the worker
 	}
 	if status.Signaled() && !crashSignals[status.Signal()] {
@@ -144,12 +144,6 @@ func (l *link) throughSSH() bool {
 		}
 	}
 	return false
-}
-
-// startsWithClient reports whether the process that this side started never ends by the worker's signal, only by its own.
-func (l *link) startsWithClient() bool {
-	hops := transport.Hops(l.options.Via)
-	return len(hops) > 0 && transport.CodesSignals(hops[0])
 }
 
 // lostConnection recognises what ssh says when not the far command but the connection ended.

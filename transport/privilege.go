@@ -5,8 +5,10 @@ type facts struct {
 	gains bool // on this machine, the worker may be somebody whom the caller may not signal
 	here  bool // the worker is on this machine, and has the very stdin, stdout and stderr that the hop was given
 	away  bool // the worker is on another machine, and its stdin ends when the hop does
-	codes bool // a signal that ends the worker comes back as the exit code 128 and its number
 	text  bool // some bytes are changed on the way, or nobody knows
+
+	codes   bool // a signal that ends the worker may come back as the exit code 128 and its number
+	mirrors bool // with codes: or the hop ends of that signal too
 }
 
 // factsOf assumes the worst of transports of other packages.
@@ -61,8 +63,8 @@ func TextOnly(t Transport) bool {
 	return false
 }
 
-// CodesSignals reports whether a hop of t tells of a signal that ended the worker by an exit code of 128 and its number, as
-// shells do, and never by ending of that signal itself.
+// CodesSignals reports whether some hop of t may tell of a signal that ended the worker by an exit code of 128 and its
+// number, as shells do.
 func CodesSignals(t Transport) bool {
 	for _, hop := range Hops(t) {
 		if factsOf(hop).codes {
@@ -70,4 +72,15 @@ func CodesSignals(t Transport) bool {
 		}
 	}
 	return false
+}
+
+// KeepsSignals reports whether the process of t's first hop never ends by the signal that ended the worker: one that ends
+// it says nothing about the worker.
+func KeepsSignals(t Transport) bool {
+	hops := Hops(t)
+	if len(hops) == 0 {
+		return false
+	}
+	f := factsOf(hops[0])
+	return f.codes && !f.mirrors
 }

@@ -2,23 +2,24 @@ package transport
 
 // The texts of nsenter of util-linux 2.38.
 var nsenterSymptoms = []symptom{
+	{"nsenter: failed to execute …: No such file or directory", ReasonNotFound, adviceInstall},
+	{"nsenter: failed to execute ", ReasonNotRunnable, adviceRunnable},
 	{"nsenter: …: No such file or directory", ReasonUnknownHost, "there is no such process; it may have ended"},
 	{"nsenter: cannot open …: Permission denied", ReasonNotAllowed, "only root may enter these; put sudo before nsenter"},
 	{"nsenter: stat of …: Permission denied", ReasonNotAllowed, "only root may enter these; put sudo before nsenter"},
 	{"nsenter: reassociate to namespace …: Operation not permitted", ReasonNotAllowed, "only root may enter these; put sudo before nsenter"},
 	{"nsenter: reassociate to namespace …: Invalid argument", ReasonConfig, "the caller is in this namespace already; name the others"},
-	{"nsenter: failed to execute ", ReasonNotRunnable, adviceRunnable},
 }
 
 // The texts of chroot of the GNU coreutils 9.1.
 var chrootSymptoms = []symptom{
-	{"chroot: cannot change root directory to …: Operation not permitted", ReasonNotAllowed, "only root may do that; put sudo before it"},
-	{"chroot: cannot change root directory to ", ReasonDirectory, "create the directory, or choose another one"},
-	{"chroot: invalid user", ReasonUnknownUser, "correct the user; names are looked up below the new root"},
-	{"chroot: invalid group", ReasonUnknownUser, "correct the group; names are looked up below the new root"},
-	{"chroot: failed to run command …: No such file or directory", ReasonNotFound,
+	{"…chroot: cannot change root directory to …: Operation not permitted", ReasonNotAllowed, "only root may do that; put sudo before it"},
+	{"…chroot: cannot change root directory to ", ReasonDirectory, "create the directory, or choose another one"},
+	{"…chroot: invalid user", ReasonUnknownUser, "correct the user; names are looked up below the new root"},
+	{"…chroot: invalid group", ReasonUnknownUser, "correct the group; names are looked up below the new root"},
+	{"…chroot: failed to run command …: No such file or directory", ReasonNotFound,
 		"put the program below the new root, or give its path there with binary=; one that is not static needs its libraries there"},
-	{"chroot: failed to run command ", ReasonNotRunnable, adviceRunnable},
+	{"…chroot: failed to run command ", ReasonNotRunnable, adviceRunnable},
 }
 
 // The texts of systemd-run and machinectl of systemd 252.

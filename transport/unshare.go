@@ -45,7 +45,10 @@ func (u Unshare) check() error {
 	return checkProgram("unshare program", u.Program)
 }
 
-func (u Unshare) facts() facts { return facts{here: true} }
+// With PID the worker's guardian is the first process there, which no signal of its own ends.
+func (u Unshare) facts() facts {
+	return facts{here: true, codes: u.Namespaces.PID, mirrors: true}
+}
 
 var unshareKind = kind{
 	name: "unshare",

@@ -2,8 +2,8 @@
 // who watches over it, and chains of several. The tests run as root in a private place on this machine, see tests/stage;
 // containers are in tests/docker.
 //
-// TRANSPORTS_ARGV is how many random argv each way gets (2000; the full number is 100000). TRANSPORTS_FULL=1 runs the suite
-// over all of them, also over those that differ little.
+// TRANSPORTS_ARGV is how many random argv each way gets (20000, and a tenth through chains; the full number is 100000).
+// TRANSPORTS_FULL=1 runs the suite over all ways, also over those that differ little.
 package transports
 
 import (
