@@ -58,6 +58,7 @@ var modules = map[string]struct {
 	"github.com/oklog/ulid":           {owner: "job"},
 	"github.com/spf13/cobra":          {owner: "cmd"},
 	"github.com/spf13/pflag":          {owner: "cmd"},
+	"github.com/BurntSushi/toml":      {owner: "cmd"},
 	"github.com/google/go-cmp":        {test: true},
 	"go.uber.org/goleak":              {test: true},
 	"pgregory.net/rapid":              {test: true},

@@ -34,8 +34,8 @@ func completeFunction(_ *cobra.Command, args []string, toComplete string) ([]str
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
-// completeSpec completes the last part of a spec.
-func completeSpec(_ *cobra.Command, _ []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+// completeSpec completes the last part of a spec. The first may be the name of a target.
+func (t *terminal) completeSpec(_ *cobra.Command, _ []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 	before := ""
 	if i := strings.LastIndex(toComplete, "//"); i >= 0 {
 		before = toComplete[:i+len("//")]
@@ -50,11 +50,34 @@ func completeSpec(_ *cobra.Command, _ []string, toComplete string) ([]string, co
 			specs = append(specs, before+key)
 		}
 	}
+	if before == "" {
+		specs = append(specs, t.completeTarget(toComplete)...)
+	}
 	return specs, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 }
 
-func completeSpecFlag(cmd *cobra.Command) {
-	if err := cmd.RegisterFlagCompletionFunc("via", completeSpec); err != nil {
+// completeTarget completes the name of a target, with "@" if it was begun so.
+func (t *terminal) completeTarget(toComplete string) []string {
+	targets, err := t.targets()
+	if err != nil {
+		return nil // the command itself will say it
+	}
+	var words []string
+	for _, name := range targets.Names() {
+		if strings.HasPrefix(toComplete, atTarget) {
+			name = atTarget + name
+		}
+		if strings.HasPrefix(name, toComplete) {
+			words = append(words, name+"\t"+targets[strings.TrimPrefix(name, atTarget)])
+		}
+	}
+	return words
+}
+
+// completeSpecFlag sees to the flag --via of a command.
+func (t *terminal) completeSpecFlag(cmd *cobra.Command, via *specFlag) {
+	t.vias = append(t.vias, via)
+	if err := cmd.RegisterFlagCompletionFunc("via", t.completeSpec); err != nil {
 		panic(err) // there is no such flag: a mistake in this package
 	}
 }

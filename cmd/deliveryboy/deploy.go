@@ -90,7 +90,7 @@ cannot be used, in $XDG_RUNTIME_DIR, /dev/shm or /tmp.`,
 	f.Var(&d.cache, "cache", "the directory there, an absolute `path`; it has to be the far user's alone")
 	f.Var(&d.bundle, "bundle", "this program for another system, as `GOOS/GOARCH=FILE`; may be given many times")
 	f.BoolVar(&d.json, "json", false, "write one JSON document to stdout")
-	completeSpecFlag(cmd)
+	t.completeSpecFlag(cmd, &d.via)
 	return cmd
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/seed354a1416/deliveryboy/box"
 	"github.com/seed354a1416/deliveryboy/cmd/deliveryboy/internal/argument"
+	"github.com/seed354a1416/deliveryboy/cmd/deliveryboy/internal/target"
 	"github.com/seed354a1416/deliveryboy/job"
 	"github.com/seed354a1416/deliveryboy/transport"
 )
@@ -45,7 +46,7 @@ var exits = []struct {
 	{"1", "the function failed", failedStatus},
 	{"76", "the far side runs another build, or says what cannot be understood", protocolStatus},
 	{"77", "the transport is not permitted", permissionStatus},
-	{"78", "the transport is set up wrongly", configStatus},
+	{"78", "the transport or the file of targets is set up wrongly", configStatus},
 	{"69", "the transport failed, or no reply came", unavailableStatus},
 	{"1", "something else went wrong", func(error) int { return exitFailed }},
 }
@@ -193,7 +194,7 @@ func permissionStatus(err error) int {
 
 func configStatus(err error) int {
 	var t *box.TransportError
-	if errors.As(err, &t) && hasReason(t, transport.ReasonConfig, transport.ReasonMisset) {
+	if errors.As(err, new(*target.Error)) || errors.As(err, &t) && hasReason(t, transport.ReasonConfig, transport.ReasonMisset) {
 		return exitConfig
 	}
 	return 0

@@ -36,7 +36,7 @@ to the letter.`,
 		},
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 			if len(args) == 0 {
-				return completeSpec(cmd, args, toComplete)
+				return t.completeSpec(cmd, args, toComplete)
 			}
 			return completeFunction(cmd, nil, toComplete)
 		},
@@ -50,6 +50,9 @@ func (t *terminal) explain(text string, names []string, asJSON bool) error {
 	var f specFlag
 	if err := f.Set(text); err != nil {
 		return &usageError{what: "spec", value: quote(text), why: err.Error()}
+	}
+	if err := t.resolve(&f, "spec"); err != nil {
+		return err
 	}
 	worker := f.spec.Binary
 	if worker == "" {

@@ -149,25 +149,3 @@ func (f *dirFlag) Set(s string) error {
 	f.path = s
 	return nil
 }
-
-// specFlag is the way to the far side.
-type specFlag struct {
-	spec transport.Spec
-	text string
-}
-
-func (f *specFlag) String() string { return f.text }
-
-func (f *specFlag) Type() string { return "spec" }
-
-func (f *specFlag) Set(s string) error {
-	spec, err := transport.Parse(s)
-	if syntax := (*transport.SyntaxError)(nil); errors.As(err, &syntax) {
-		return fmt.Errorf("at byte %d: %s", syntax.Offset, strings.TrimPrefix(syntax.Err.Error(), "transport: "))
-	}
-	if err != nil {
-		return err
-	}
-	f.spec, f.text = spec, s
-	return nil
-}

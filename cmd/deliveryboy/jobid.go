@@ -116,7 +116,7 @@ func some(ids []string) string {
 
 // completeJob completes the identifier of a job. A shell waits: it has what is there within 2 seconds, or nothing.
 func (j *jobs) completeJob(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
-	if len(args) > 0 {
+	if len(args) > 0 || j.resolve(&j.via, "--via") != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), askTime)

@@ -14,6 +14,9 @@ type terminal struct {
 	in, out, err *os.File
 	started      bool // a command runs: its errors are not about the command line
 	verbose      bool // show all that is known about an error
+
+	targetsFile string      // with the names of targets; empty for the user's own
+	vias        []*specFlag // the flags --via
 }
 
 func newTerminal(in, out, err *os.File) *terminal { return &terminal{in: in, out: out, err: err} }
