@@ -59,7 +59,7 @@ func Main() {
 	case detached.Asked(os.Args):
 		detached.Main(os.Args)
 	case deploy.Asked(os.Args):
-		deploy.Main()
+		deploy.Main(os.Args)
 	case askpass.Asked(os.Args):
 		askpass.Main()
 	}

@@ -94,7 +94,7 @@ fill() {
 	}) || fail "it could not be filled: ${e##*: }" || return
 	r=$(sum "$t")
 	[ -z "$r" ] || [ "${r%% *}" = "$d" ] || fail 'what came has another digest' || return
-	r=$("$t" __digest </dev/null 2>&1)
+	r=$("$t" __digest ${r:+"$d"} </dev/null 2>&1)
 	[ "$r" = "$d" ] || fail "the program does not start there: $r" || return
 }
 
@@ -157,9 +157,12 @@ z=
 for x in gzip gunzip; do
 	command -v $x >/dev/null && z="$x -dc" && break
 done
-say arch "$(uname -s) $(uname -m) ${z%% *}"
-IFS= read -r d || exit 69
-all look
+say arch "$(uname -sm) ${z%% *}"
+IFS= read -r r || exit 69
+[ "$r" = "$d" ] || {
+	d=$r
+	all look
+}
 : "${u:=$(id -u)}"
 [ "$k" ] || all bring
 if [ "$k" ] && [ -n "$c" ]; then

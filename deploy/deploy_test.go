@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) {
 	if Asked(os.Args) {
-		Main()
+		Main(os.Args)
 	}
 	if len(os.Args) > 1 && os.Args[1] == "__deliver" {
 		exe, _ := os.Executable()

@@ -37,6 +37,7 @@ func rows() []row {
 	list = append(list, streamRows()...)
 	list = append(list, sessionRows()...)
 	list = append(list, jobRows()...)
+	list = append(list, deployRows()...)
 	list = append(list, growthRows()...)
 	return append(list, warmGrowthRows()...)
 }

@@ -9,6 +9,9 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/seed354a1416/deliveryboy/box"
 	"github.com/seed354a1416/deliveryboy/delivery"
@@ -27,32 +30,24 @@ func races() int {
 	return 100
 }
 
-// swapFiles is an attacker who owns the directory in which somebody else has a cache: again and again it moves the cache
-// away and puts one of its own there, with a program under the right name; a link to one; and the old one again.
+// swapFiles is an attacker who owns the directory in which somebody else has a cache: again and again it puts a directory of
+// its own in the cache's place, with a program under the right name, or a link to one, and then the cache again.
 func swapFiles(ctx context.Context, shared, digest, marker string) (rounds int, err error) {
-	cache, evil, away := shared+"/cache", shared+"/evil", shared+"/away"
-	script := fmt.Sprintf("#!/bin/sh\necho foreign >>%s\n", marker)
-	build := func(dir string) {
-		_ = os.Mkdir(dir, 0o700)
-		_ = os.WriteFile(filepath.Join(dir, digest), []byte(script), 0o755) //nolint:gosec // a program
-		_ = os.Chmod(filepath.Join(dir, digest), 0o755)                     //nolint:gosec // as above
-		_ = os.Chmod(dir, 0o777)                                            //nolint:gosec // to be entered
+	cache, evil, link := shared+"/cache", shared+"/evil", shared+"/link"
+	program := filepath.Join(evil, digest)
+	err = errors.Join(os.Mkdir(evil, 0o700),
+		os.WriteFile(program, fmt.Appendf(nil, "#!/bin/sh\necho foreign >>%s\n", marker), 0o600),
+		os.Chmod(program, 0o755), os.Chmod(evil, 0o777), os.Symlink(evil, link)) //nolint:gosec // to be entered, and run
+	if err != nil {
+		return 0, err
 	}
-	build(evil)
 	fmt.Println("racing")
 	for ; ctx.Err() == nil; rounds++ {
-		_ = os.Rename(cache, away)
-		switch rounds % 3 {
-		case 0:
-			build(cache)
-		case 1:
-			_ = os.Symlink(evil, cache)
-		case 2: // nothing: the victim makes it
+		for _, other := range []string{evil, evil, link, link} {
+			if err := unix.Renameat2(unix.AT_FDCWD, cache, unix.AT_FDCWD, other, unix.RENAME_EXCHANGE); err == nil {
+				time.Sleep(time.Duration(rounds*rounds%2000) * time.Microsecond) // at another moment each time
+			}
 		}
-		_ = os.Rename(cache, fmt.Sprintf("%s/old%d", shared, rounds%8))
-		_ = os.RemoveAll(fmt.Sprintf("%s/old%d", shared, rounds%8))
-		_ = os.Remove(cache)
-		_ = os.Rename(away, cache)
 	}
 	return rounds, nil
 }
