@@ -31,7 +31,8 @@ type Options struct {
 
 	// Queue lets the job wait until one of the Slots of the queue of this name is free, on the target, for its user. Each
 	// submitter's jobs start in order, and submitters take turns. Slots is 1 if it is 0. All who use a queue should agree on
-	// it: the largest counts. Empty: the job runs at once.
+	// it: the largest counts. A queue's jobs have the priority of whoever started its process, at best, unless the user is
+	// root. Empty: the job runs at once.
 	Queue string
 	Slots int
 

@@ -11,7 +11,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/seed354a1416/deliveryboy/registry"
@@ -30,6 +32,7 @@ var (
 	breed    = registry.Register("breed", leaveChildren)
 	stream   = registry.Register("stream", func(context.Context, io.Reader) (int, error) { return 0, nil })
 	anyArgs  = registry.Register("any.args", func(a, b int) int { return a + b })
+	killBoth = registry.Register("kill.both", endBoth)
 	readFile = registry.Register("read.file", os.ReadFile)
 )
 
@@ -93,13 +96,15 @@ func line(seed, i int) string {
 
 // Where is the surroundings of a job.
 type Where struct {
-	UID, PID, PPID, Umask int
-	Dir, Var              string
+	UID, PID, PPID, Umask, Nice int
+	Dir, Var, Zone              string
 }
 
 func whereAmI(context.Context, int) (Where, error) {
 	dir, err := os.Getwd()
-	w := Where{UID: os.Getuid(), PID: os.Getpid(), PPID: os.Getppid(), Dir: dir, Var: os.Getenv("JOB_TEST")}
+	w := Where{UID: os.Getuid(), PID: os.Getpid(), PPID: os.Getppid(), Dir: dir, Var: os.Getenv("JOB_TEST"), Zone: os.Getenv("TZ")}
+	prio, _ := syscall.Getpriority(syscall.PRIO_PROCESS, 0)
+	w.Nice = 20 - prio
 	status, _ := os.ReadFile("/proc/self/status")
 	if _, after, ok := bytes.Cut(status, []byte("Umask:")); ok {
 		_, _ = fmt.Sscanf(string(after), "%o", &w.Umask)
@@ -176,4 +181,13 @@ func leaveChildren(context.Context, int) (int, error) {
 	fmt.Println("child", cmd.Process.Pid)
 	time.Sleep(time.Hour)
 	return 0, nil
+}
+
+// endBoth leaves a process behind, and kills its guardian and itself with one blow.
+func endBoth(context.Context, int) (int, error) {
+	if err := exec.Command("setsid", stage.Leftover...).Start(); err != nil {
+		return 0, err
+	}
+	_ = exec.Command("kill", "-9", strconv.Itoa(os.Getppid()), strconv.Itoa(os.Getpid())).Run()
+	select {}
 }
