@@ -46,6 +46,7 @@ import (
 	"github.com/seed354a1416/deliveryboy/internal/askpass"
 	"github.com/seed354a1416/deliveryboy/internal/detached"
 	"github.com/seed354a1416/deliveryboy/registry"
+	"github.com/seed354a1416/deliveryboy/transport/handover"
 	"github.com/seed354a1416/deliveryboy/worker"
 )
 
@@ -60,6 +61,8 @@ func Main() {
 		detached.Main(os.Args)
 	case deploy.Asked(os.Args):
 		deploy.Main(os.Args)
+	case handover.Asked(os.Args):
+		handover.Main(os.Args)
 	case askpass.Asked(os.Args):
 		askpass.Main()
 	}

@@ -99,7 +99,7 @@ func attributes(via transport.Transport) *syscall.SysProcAttr {
 	hops := transport.Hops(via)
 	if len(hops) > 0 {
 		switch hops[0].(type) {
-		case transport.Self, transport.Userns, transport.SSH:
+		case transport.Self, transport.Userns, transport.SSH, transport.Socket:
 		default:
 			return &syscall.SysProcAttr{Setpgid: true}
 		}

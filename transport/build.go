@@ -10,7 +10,8 @@ import (
 // A bare name is looked up in /usr/bin, /bin, /usr/sbin, /sbin and /usr/local/bin, never in PATH. The file, and each
 // directory and link on the way, must belong to root and be writable by root alone, otherwise the error is
 // [ErrUnsafe]; a missing file is [ErrNotFound]. Programs of further hops are on machines that cannot be looked at from
-// here. argv itself is not checked against files: it is on the far side, or, when t is [Self], the caller's own.
+// here. argv itself is not checked against files: it is on the far side, or, when t is [Self] or begins with a [Socket], the
+// caller's own.
 func Build(t Transport, argv []string) ([]string, error) {
 	hops := Hops(t)
 	steps, err := unfold(hops, argv)
@@ -26,6 +27,9 @@ func Build(t Transport, argv []string) ([]string, error) {
 		}
 	}
 	out := steps[0]
+	if _, own := hops[0].(Socket); own { // what runs is argv's own program
+		return out, nil
+	}
 	out[0], err = findProgram(out[0])
 	if err != nil {
 		return nil, err

@@ -20,7 +20,7 @@ var kinds = []kind{
 	suKind, doasKind, runuserKind, setprivKind, pkexecKind, run0Kind, systemdRunKind,
 	chrootKind, unshareKind, nsenterKind, jexecKind,
 	dockerKind, dockerRunKind, podmanKind, nerdctlKind, kubectlKind, lxcKind, incusKind, lxcAttachKind, machinectlKind,
-	vagrantKind, bsubKind, srunKind, templateKind,
+	vagrantKind, bsubKind, srunKind, socketKind, templateKind,
 }
 
 // An option is a key that refines the hop before it. Kinds may have options of one name; then all take a value, or none.
@@ -123,8 +123,7 @@ var foreign = map[string]string{
 	"python":              "write binary=/path/of/the/program, and sudo as a hop of its own",
 	"via":                 "write the hops in one spec, the nearest first: ssh=gate//ssh=inner",
 	"vagrant_ssh":         "write vagrant=NAME, or ssh=HOST//ssh_config=FILE with the output of vagrant ssh-config",
-	"socket":              "an unauthenticated socket is not offered; use ssh=HOST",
-	"installvia":          "an unauthenticated socket is not offered; use ssh=HOST",
+	"installvia":          "start deliveryboy serve there, and write ssh=HOST//socket=/its/socket",
 	"execmodel":           "workers have one execution model; leave it out",
 	"dont_write_bytecode": "nothing is compiled; leave it out",
 	"host":                "write ssh=HOST",

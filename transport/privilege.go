@@ -4,7 +4,7 @@ package transport
 type facts struct {
 	gains bool // on this machine, the worker may be somebody whom the caller may not signal
 	here  bool // the worker is on this machine, and has the very stdin, stdout and stderr that the hop was given
-	away  bool // the worker is on another machine, and its stdin ends when the hop does
+	away  bool // the worker is on another machine, or a server's, and ends when the hop does
 	text  bool // some bytes are changed on the way, or nobody knows
 
 	codes   bool // a signal that ends the worker may come back as the exit code 128 and its number
@@ -26,8 +26,8 @@ func factsOf(hop Transport) facts {
 // It is true for [Sudo], [Su], [Doas], [Pkexec], for what a service starts ([Run0], [SystemdRun], [Docker] and its like,
 // [LXC], [Machinectl]), and for [Command], [Template] and transports of other packages, because what they do is unknown.
 // It is false for what only lowers or needs the caller's own rights ([Userns], [Runuser], [Setpriv], [Chroot], [Unshare],
-// [Nsenter], [Jexec]), and for everything behind a hop to another machine ([SSH], [Kubectl], [Vagrant], [SRun], [BSub]):
-// when the client dies the far side reads EOF, and nothing of it runs here.
+// [Nsenter], [Jexec]), and for everything behind a hop to another machine ([SSH], [Kubectl], [Vagrant], [SRun], [BSub])
+// or to a server ([Socket]): when the client dies the far side sees that, and nothing of it stays here.
 func GainsPrivilege(t Transport) bool {
 	for _, hop := range Hops(t) {
 		switch f := factsOf(hop); {

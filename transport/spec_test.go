@@ -96,7 +96,7 @@ func TestParseRefuses(t *testing.T) {
 	t.Parallel()
 	const kinds = "self, popen, sudo, ssh, userns, command, su, doas, runuser, setpriv, pkexec, run0, systemd_run, newroot, " +
 		"unshare, nsenter, jexec, docker, docker_run, podman, nerdctl, kubectl, lxc, incus, lxc_attach, machinectl, " +
-		"vagrant, bsub, srun, template"
+		"vagrant, bsub, srun, socket, template"
 	const keys = kinds + ", group, home, login, sudo_dir, chroot, preserve_env, reset_ticket, program, identity, ssh_config, " +
 		"known_hosts, jump, option, no_share, persist, connect_timeout, groups, no_new_privs, no_caps, machine, property, " +
 		"user, namespaces, context, volume, network, pull, connection, namespace, container, kubeconfig, uid, project, " +
@@ -122,7 +122,8 @@ func TestParseRefuses(t *testing.T) {
 		{"self//=x", 6, `unknown key ""; allowed are ` + keys},
 		{"popen//python=sudo python", 7,
 			`key "python" is not known here: write binary=/path/of/the/program, and sudo as a hop of its own`},
-		{"socket=h:1", 0, `key "socket" is not known here: an unauthenticated socket is not offered; use ssh=HOST`},
+		{"socket=h:1", 7, `socket "h:1": is not an absolute path; a server on TCP is not offered, it would have no ` +
+			`authentication: use ssh=HOST//socket=PATH`},
 		{"ssh", 0, `ssh host "": is empty; write ssh=HOST, ssh=USER@HOST or ssh=HOST:PORT`},
 		{"sudo//ssh=", 10, `ssh host "": is empty; write ssh=HOST, ssh=USER@HOST or ssh=HOST:PORT`},
 		{"ssh=-p 5000 host", 4, `host "-p 5000 host": options cannot stand before the host; ` +

@@ -27,6 +27,7 @@ var tools = []struct {
 	{codes: one, hop: hopOf[Kubectl], symptoms: kubectlSymptoms},
 	{codes: one, hop: hopOf[LXCAttach], symptoms: lxcAttachSymptoms},
 	{codes: one, hop: hopOf[SRun], symptoms: srunSymptoms},
+	{codes: map[int]bool{69: true, 77: true}, hop: hopOf[Socket], symptoms: socketSymptoms},
 	{codes: map[int]bool{255: true}, hop: sshHop, symptoms: sshSymptoms},
 	{codes: map[int]bool{126: true, 127: true}, hop: shellHop, symptoms: shellSymptoms},
 }

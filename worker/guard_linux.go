@@ -3,6 +3,7 @@ package worker
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -33,11 +34,11 @@ func init() {
 
 // needsGuardian reports whether a process has other rights than whoever started it, as far as that can be told: it is
 // root, or came through sudo or doas, or its parent is another user's or out of sight, and its parent is not this same
-// program under the same user. A detached parent gets a guardian in any case, since nobody would be there to clean up after
-// the two. Without pidfds, and a /proc of its own, nothing is certain enough to be killed.
+// program under the same user. A detached parent, and a server, get a guardian in any case, since nobody would be there to
+// clean up after the two. Without pidfds, and a /proc of its own, nothing is certain enough to be killed.
 func needsGuardian(pid, parent int) bool {
 	switch {
-	case detached.Is(parent):
+	case detached.Is(parent), slices.Contains(os.Environ(), Served):
 	case os.Geteuid() != 0 && os.Getenv("SUDO_UID") == "" && os.Getenv("DOAS_USER") == "" && !foreign(parent):
 		return false
 	case sameProgram(pid, parent):

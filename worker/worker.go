@@ -35,6 +35,10 @@ const (
 	maxGrace        = time.Minute
 )
 
+// Served is what a server sets in the environment of its workers: they get a guardian, on Linux, whoever they are. It gives
+// no right, and goes no further.
+const Served = "DELIVERYBOY_SERVED=1"
+
 // Asked reports whether a program's arguments ask it to be a worker.
 func Asked(argv []string) bool { return len(argv) >= 2 && argv[1] == wire.Verb }
 
