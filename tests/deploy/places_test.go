@@ -1,7 +1,9 @@
 package deploy
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +15,7 @@ import (
 	"github.com/seed354a1416/deliveryboy/delivery"
 	"github.com/seed354a1416/deliveryboy/deploy"
 	"github.com/seed354a1416/deliveryboy/internal/build"
+	"github.com/seed354a1416/deliveryboy/registry"
 	"github.com/seed354a1416/deliveryboy/session"
 	"github.com/seed354a1416/deliveryboy/transport"
 )
@@ -168,5 +171,35 @@ func TestNoPlaceAtAll(t *testing.T) {
 				t.Errorf("left: %q %v", left, err)
 			}
 		})
+	}
+}
+
+// echoed is a function whose argument a far side must not get too early.
+var echoed = registry.Register("echoed", func(text string) (string, error) { return text, nil })
+
+// TestNothingLeavesBefore: a far side that takes the program, and does not become it, gets nothing of the call.
+func TestNothingLeavesBefore(t *testing.T) {
+	dir := t.TempDir()
+	record, shell := filepath.Join(dir, "stdin"), filepath.Join(dir, "shell")
+	must(t, os.WriteFile(shell, fmt.Appendf(nil, "#!/bin/sh\ntee %s | \"$@\"\n", record), 0o700))
+	canary := strings.Repeat("canary-argument-", 1<<10)
+	once := delivery.Once{Via: transport.Command{Prefix: []string{"/usr/bin/env", shell}}, Deploy: deploy.Options{On: true, Cache: "/proc/none"}}
+	var e *deploy.Error
+	if text, err := echoed.On(once)(canary); !errors.As(err, &e) {
+		t.Errorf("%.40q, %v", text, err)
+	}
+	sent, err := os.ReadFile(record)
+	if err != nil || len(sent) == 0 || len(sent) > 1<<10 {
+		t.Errorf("%d bytes left this side: %.200q, %v", len(sent), sent, err)
+	}
+	once.Deploy.Cache = filepath.Join(dir, "cache")
+	for _, most := range []int{16 << 20, 40 << 10} {
+		if text, err := echoed.On(once)(canary); text != canary || err != nil {
+			t.Errorf("%.40q, %v", text, err)
+		}
+		sent, err := os.ReadFile(record)
+		if err != nil || len(sent) > most || !bytes.Contains(sent, []byte("canary")) {
+			t.Errorf("%d bytes left this side, %v", len(sent), err)
+		}
 	}
 }
