@@ -1,6 +1,7 @@
 package transport
 
-// Docker starts the worker in a container that runs, through docker exec. argv arrives unchanged, without a terminal.
+// Docker starts the worker in a container that runs, through docker exec, without a terminal. argv arrives unchanged; words
+// that are not UTF-8 are refused, because docker sends them as JSON.
 //
 // Who may use docker is root on the machine of its daemon. When docker is killed the worker is not, but its stdin ends;
 // heartbeats find out about the rest. The worker's program must be in the container: one that is built static needs
@@ -20,7 +21,7 @@ type Docker struct {
 // Command returns docker exec -i, its options, "--", the container and argv.
 func (d Docker) Command(argv []string) ([]string, error) {
 	prefix := appendSet([]string{programOr(d.Program, "docker")}, [2]string{"--context", d.Context})
-	return prefixed(d.check(), argv, containerExec(prefix, d.User, d.Container)...)
+	return prefixed(checkAll(d.check(), checkUTF8("docker", argv)), argv, containerExec(prefix, d.User, d.Container)...)
 }
 
 // containerExec is what docker, podman and nerdctl have in common.

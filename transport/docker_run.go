@@ -30,7 +30,7 @@ type DockerRun struct {
 
 // Command returns docker run -i --rm, its options, argv[0] as the entry point, "--", the image and the rest of argv.
 func (d DockerRun) Command(argv []string) ([]string, error) {
-	if err := checkAll(d.check(), checkArgv(argv)); err != nil {
+	if err := checkAll(d.check(), checkArgv(argv), checkUTF8("docker", argv)); err != nil {
 		return nil, err
 	}
 	out := appendSet([]string{programOr(d.Program, "docker")}, [2]string{"--context", d.Context})

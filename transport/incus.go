@@ -17,7 +17,7 @@ type Incus struct {
 
 // Command returns incus exec -T, its options, the instance, "--" and argv.
 func (i Incus) Command(argv []string) ([]string, error) {
-	return prefixed(i.check(), argv, instanceExec(programOr(i.Program, "incus"), i.Instance, i.Project, i.UID)...)
+	return prefixed(checkAll(i.check(), checkUTF8("incus", argv)), argv, instanceExec(programOr(i.Program, "incus"), i.Instance, i.Project, i.UID)...)
 }
 
 // String is the spec form, such as "incus=c1//uid=33".

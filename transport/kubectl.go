@@ -2,8 +2,8 @@ package transport
 
 import "strings"
 
-// Kubectl starts the worker in a container of a Kubernetes pod, through kubectl exec -i. argv arrives unchanged, without
-// a terminal (kubectl -t would change bytes; there is no way to ask for one).
+// Kubectl starts the worker in a container of a Kubernetes pod, through kubectl exec -i, without a
+// terminal (kubectl -t would change bytes; there is no way to ask for one). argv arrives unchanged; it must be UTF-8.
 //
 // Some versions of kubectl cannot tell the pod that stdin has ended while the rest goes on; the worker ends by itself
 // when its work is done, and kubectl is told to end then.
@@ -31,7 +31,7 @@ func (k Kubectl) Command(argv []string) ([]string, error) {
 	prefix := appendSet([]string{programOr(k.Program, "kubectl")}, [2]string{"--kubeconfig", k.Config},
 		[2]string{"--context", k.Context}, [2]string{"--namespace", k.Namespace})
 	prefix = appendSet(append(prefix, "exec", "-i"), [2]string{"--container", k.Container})
-	return prefixed(k.check(), argv, append(prefix, k.Pod, "--")...)
+	return prefixed(checkAll(k.check(), checkUTF8("kubectl", argv)), argv, append(prefix, k.Pod, "--")...)
 }
 
 // String is the spec form, such as "kubectl=web-0//namespace=prod//container=app".

@@ -22,7 +22,7 @@ type LXC struct {
 
 // Command returns lxc exec -T, its options, the instance, "--" and argv.
 func (l LXC) Command(argv []string) ([]string, error) {
-	return prefixed(l.check(), argv, instanceExec(programOr(l.Program, "lxc"), l.Instance, l.Project, l.UID)...)
+	return prefixed(checkAll(l.check(), checkUTF8("lxc", argv)), argv, instanceExec(programOr(l.Program, "lxc"), l.Instance, l.Project, l.UID)...)
 }
 
 // instanceExec is what lxc and incus have in common.

@@ -18,7 +18,7 @@ type Nerdctl struct {
 // Command returns nerdctl exec -i, its options, "--", the container and argv.
 func (n Nerdctl) Command(argv []string) ([]string, error) {
 	prefix := appendSet([]string{programOr(n.Program, "nerdctl")}, [2]string{"--namespace", n.Namespace})
-	return prefixed(n.check(), argv, containerExec(prefix, n.User, n.Container)...)
+	return prefixed(checkAll(n.check(), checkUTF8("nerdctl", argv)), argv, containerExec(prefix, n.User, n.Container)...)
 }
 
 // String is the spec form, such as "nerdctl=web1//namespace=k8s.io".

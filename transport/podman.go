@@ -19,7 +19,7 @@ type Podman struct {
 // Command returns podman exec -i, its options, "--", the container and argv.
 func (p Podman) Command(argv []string) ([]string, error) {
 	prefix := appendSet([]string{programOr(p.Program, "podman")}, [2]string{"--connection", p.Connection})
-	return prefixed(p.check(), argv, containerExec(prefix, p.User, p.Container)...)
+	return prefixed(checkAll(p.check(), checkUTF8("podman", argv)), argv, containerExec(prefix, p.User, p.Container)...)
 }
 
 // String is the spec form, such as "podman=web1//user=www".

@@ -19,7 +19,7 @@ type Run0 struct {
 func (r Run0) Command(argv []string) ([]string, error) {
 	prefix := appendSet([]string{programOr(r.Program, "run0"), "--no-ask-password"}, [2]string{"--machine", r.Machine},
 		[2]string{"--user", r.User}, [2]string{"--group", r.Group})
-	return prefixed(r.check(), argv, append(prefix, "--")...)
+	return prefixed(checkAll(r.check(), checkUTF8("systemd", argv)), argv, append(prefix, "--")...)
 }
 
 // String is the spec form, such as "run0=www//group=adm".

@@ -44,7 +44,7 @@ func (s SystemdRun) Command(argv []string) ([]string, error) {
 
 // doubleDollars writes argv so that systemd's expansion of variables gives it back.
 func doubleDollars(tool string, argv []string) ([]string, error) {
-	if err := checkArgv(argv); err != nil {
+	if err := checkAll(checkArgv(argv), checkUTF8(tool, argv)); err != nil {
 		return nil, err
 	}
 	if strings.Contains(argv[0], "$") {

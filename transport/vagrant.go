@@ -16,7 +16,7 @@ type Vagrant struct {
 
 // Command returns vagrant ssh, its options with argv as one quoted string, and the machine.
 func (v Vagrant) Command(argv []string) ([]string, error) {
-	if err := checkAll(v.check(), checkArgv(argv)); err != nil {
+	if err := checkAll(v.check(), checkArgv(argv), checkUTF8("vagrant", argv)); err != nil {
 		return nil, err
 	}
 	out := []string{programOr(v.Program, "vagrant"), "ssh", "--no-tty", "--command", quoteCommand(argv)}

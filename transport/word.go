@@ -3,6 +3,7 @@ package transport
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // checkWord checks the name of a thing behind another tool: letters, digits and the bytes of extra, beginning with a letter
@@ -131,6 +132,16 @@ func checkAll(errs ...error) error {
 	for _, err := range errs {
 		if err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// checkUTF8 refuses words that a tool would change, because they travel as JSON, over D-Bus, or as text of another kind.
+func checkUTF8(tool string, argv []string) error {
+	for i, word := range argv {
+		if !utf8.ValidString(word) {
+			return invalid(fmt.Sprintf("argv[%d]", i), word, "is not UTF-8, which "+tool+" would change")
 		}
 	}
 	return nil

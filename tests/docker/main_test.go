@@ -1,22 +1,26 @@
-// Package docker tests delivery into a container that holds nothing but this program: no shell, no libc unless the race
-// detector needs it, no user database. The image is made here; none is pulled.
+// Package docker tests delivery into containers: one that holds nothing but this program, no shell, no libc unless the race
+// detector needs it, no user database; one with a shell and su; and one whose program comes from outside. The images are
+// made here; none is pulled.
+//
+// DOCKER_FULL=1 runs the suite of couriers also where it takes long.
 package docker
 
 import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"os/signal"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/seed354a1416/deliveryboy/delivery"
+	"github.com/seed354a1416/deliveryboy/tests/rootfs"
 	"github.com/seed354a1416/deliveryboy/transport"
 )
 
@@ -26,8 +30,9 @@ const (
 	program = "/app" // this one, in the image
 )
 
-// container is the name of the one that all tests use; empty if there is none, and missing says why.
-var container, missing string
+// container is the name of the one that holds nothing else, and shelled of the one with a shell; images are named as they
+// are. Both are empty if there are none, and missing says why.
+var container, shelled, missing string
 
 func TestMain(m *testing.M) {
 	delivery.Main()
@@ -50,28 +55,50 @@ func idle() {
 	os.Exit(0)
 }
 
-// inContainer runs the tests beside a container, which is gone afterwards.
+// inContainer runs the tests beside the containers, which are gone afterwards.
 func inContainer(m *testing.M) int {
-	name := fmt.Sprintf("deliveryboy-test-%d", os.Getpid())
+	bare := fmt.Sprintf("deliveryboy-test-%d", os.Getpid())
+	full := bare + "-shell"
 	defer func() {
-		_ = docker(nil, "rm", "-f", name)
-		_ = docker(nil, "rmi", "-f", name)
+		_ = docker(nil, "rm", "-f", bare, full)
+		_ = docker(nil, "rmi", "-f", bare, full)
 	}()
-	if err := start(name); err != nil {
+	err := start(bare, false)
+	if err == nil {
+		err = start(full, true)
+	}
+	if err != nil {
 		missing = err.Error()
 		fmt.Fprintln(os.Stderr, "NOT TESTED, no containers:", missing)
 	} else {
-		container = name
+		container, shelled = bare, full
 	}
 	return m.Run()
 }
 
-func start(name string) error {
+// start makes an image, and a container of it, which idles.
+func start(name string, shell bool) error {
 	if err := docker(nil, "version"); err != nil {
 		return err
 	}
+	dir, err := os.MkdirTemp("", "image")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	exe, err := os.Executable()
+	if err == nil {
+		err = rootfs.Make(dir, map[string]string{program: exe})
+	}
+	if err == nil && shell {
+		err = rootfs.AddShell(dir)
+	}
+	if err != nil {
+		return err
+	}
 	var image bytes.Buffer
-	if err := writeImage(&image); err != nil {
+	tree := tar.NewWriter(&image)
+	if err := errors.Join(tree.AddFS(os.DirFS(dir)), tree.Close()); err != nil {
 		return err
 	}
 	if err := docker(&image, "import", "-", name); err != nil {
@@ -91,40 +118,6 @@ func docker(stdin io.Reader, args ...string) error {
 	return nil
 }
 
-// writeImage writes a root file system: this program, and the libraries that it needs if it is not static.
-func writeImage(w io.Writer) error {
-	exe, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	files := map[string]string{program: exe}
-	out, _ := exec.Command("ldd", exe).Output() // fails for a static one
-	for _, word := range strings.Fields(string(out)) {
-		if strings.HasPrefix(word, "/") {
-			files[word] = word
-		}
-	}
-	image := tar.NewWriter(w)
-	for _, dir := range []string{"tmp/", "var/", "var/lib/"} {
-		if err := image.WriteHeader(&tar.Header{Name: dir, Typeflag: tar.TypeDir, Mode: 0o755}); err != nil {
-			return err
-		}
-	}
-	for name, source := range files {
-		data, err := os.ReadFile(source)
-		if err != nil {
-			return err
-		}
-		if err := image.WriteHeader(&tar.Header{Name: strings.TrimPrefix(name, "/"), Mode: 0o755, Size: int64(len(data))}); err != nil {
-			return err
-		}
-		if _, err := image.Write(data); err != nil {
-			return err
-		}
-	}
-	return image.Close()
-}
-
 // into is the way into the container; the test is skipped without one, and fails in CI.
 func into(t *testing.T) transport.Transport {
 	t.Helper()
@@ -137,6 +130,4 @@ func into(t *testing.T) transport.Transport {
 	return through(container)
 }
 
-func through(container string) transport.Transport {
-	return transport.Command{Prefix: []string{"/usr/bin/env", "docker", "exec", "-i", container}}
-}
+func through(container string) transport.Transport { return transport.Docker{Container: container} }

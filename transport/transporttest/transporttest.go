@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/seed354a1416/deliveryboy/transport"
 )
@@ -65,8 +66,29 @@ func PrintWords(words []string) []string {
 	return append([]string{"/bin/sh", "-c", `printf '%s\0' "$@"`, "sh"}, words...)
 }
 
+// wordsFor are those of Words that via passes on. A transport may refuse words that are not UTF-8, and no others.
+func wordsFor(t *testing.T, via transport.Transport) []string {
+	all := Words()
+	if _, err := via.Command(PrintWords(all)); err == nil {
+		return all
+	}
+	var words []string
+	for _, word := range all {
+		_, err := via.Command(PrintWords([]string{word}))
+		switch valid := utf8.ValidString(word); {
+		case valid && err != nil:
+			t.Errorf("%q: %v", word, err)
+		case !valid && (err == nil || !strings.Contains(err.Error(), "argv[4]") || !strings.Contains(err.Error(), "UTF-8")):
+			t.Errorf("%q is not UTF-8, where others are refused for that: %v", word, err)
+		case valid:
+			words = append(words, word)
+		}
+	}
+	return words
+}
+
 func argvArrives(t *testing.T, via transport.Transport, run Runner) {
-	words := Words()
+	words := wordsFor(t, via)
 	cmd := run(t, via, PrintWords(words))
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
