@@ -40,8 +40,8 @@ func checkInstance(tool, instance, project string, uid int, program string) erro
 	if !both {
 		remote, name = "", instance
 	}
-	if uid < 0 || uid > maxID {
-		return invalid(tool+" uid", strconv.Itoa(uid), "must be from 0 to "+strconv.Itoa(maxID))
+	if uid < 0 || uint64(uid) > maxID {
+		return invalid(tool+" uid", strconv.Itoa(uid), "must be from 0 to "+strconv.FormatUint(maxID, 10))
 	}
 	if both {
 		if err := checkWord(tool+" remote", remote, containerBytes, maxWord); err != nil {

@@ -11,7 +11,7 @@ const maxName = 255
 
 // maxID is the largest user or group id. The next one, 4294967295, is -1 to the kernel: "leave the id as it is", which
 // once let "sudo -u#-1" run as root.
-const maxID = 4294967294
+const maxID uint64 = 4294967294
 
 // checkName checks a user or group name: [A-Za-z0-9_.][A-Za-z0-9_.-]*, with a "$" allowed at the end (machine
 // accounts).
