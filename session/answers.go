@@ -1,6 +1,7 @@
 package session
 
 import (
+	"strings"
 	"sync"
 
 	"github.com/seed354a1416/deliveryboy/box"
@@ -85,20 +86,21 @@ func (a *asker) explain(err error) error {
 		e.Hop, e.Reason, e.Err = a.hops[a.failed].String(), transport.ReasonPassword, a.err
 	case a.wrong >= 0:
 		e.Hop, e.Reason = a.hops[a.wrong].String(), transport.ReasonWrong+"; it was tried once"
-	case a.number == 0 && !a.answered && e.Reason != "":
-		e.Reason += a.unasked(e.Hop)
+	case strings.HasPrefix(e.Reason, transport.ReasonPassword):
+		e.Reason += a.unasked()
 	}
 	return e
 }
 
-// unasked says why a hop that needs a password could not ask for it.
-func (a *asker) unasked(text string) string {
+// unasked says why a hop that needs a password may not have asked for it; nothing if all can.
+func (a *asker) unasked() string {
 	for i, hop := range a.hops {
-		if hop.String() == text && i > 0 && transport.CanAsk(hop) && a.helpers[i] == "" {
-			if a.options.Deploy.On {
-				return "; it cannot ask for one while the program is brought there"
-			}
-			return "; behind " + a.hops[i-1].String() + " it cannot ask for one"
+		switch {
+		case i == 0 || !transport.CanAsk(hop) || a.helpers[i] != "":
+		case a.options.Deploy.On:
+			return "; " + hop.String() + " cannot ask for one while the program is brought there"
+		default:
+			return "; behind " + a.hops[i-1].String() + ", " + hop.String() + " cannot ask for one"
 		}
 	}
 	return ""
