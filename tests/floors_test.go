@@ -23,7 +23,7 @@ var floors = map[string]int{
 	"cmd": 7, "examples": 7, "tests": 7,
 	"examples/plugin": 7, // shows a plugin, so that it imports what those who write plugins do
 	"job":             6, "cluster": 6,
-	"plugin": 5, "pool": 5, "fleet": 5, "filesync": 5,
+	"plugin": 5, "pool": 5, "fleet": 5, "filesync": 5, "doctor": 5,
 	"delivery": 4,
 	"session":  3, "worker": 3,
 	"registry": 2, "policy": 2, "kernel": 2,

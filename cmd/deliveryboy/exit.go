@@ -40,6 +40,7 @@ var exits = []struct {
 	{"64", "the command line is wrong", usageStatus},
 	{"65", "an argument is no value of its type, or cannot be packed", dataStatus},
 	{"69", "the call did not end in time", lateStatus},
+	{"69", "doctor could not pass a hop", impassableStatus},
 	{"69", "a job is not there, is lost, could not be run, or is not as far as that needs", jobStatus},
 	{"n", "the function failed with an exit status of its own: that of a program, or of os.Exit", ownStatus},
 	{"2", "the function panicked", panicStatus},
@@ -48,6 +49,7 @@ var exits = []struct {
 	{"77", "the transport is not permitted", permissionStatus},
 	{"78", "the transport or the file of targets is set up wrongly", configStatus},
 	{"69", "the transport failed, or no reply came", unavailableStatus},
+	{"1", "doctor found errors", findingsStatus},
 	{"1", "something else went wrong", func(error) int { return exitFailed }},
 }
 

@@ -1,0 +1,104 @@
+package doctor
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/seed354a1416/deliveryboy/internal/build"
+	"github.com/seed354a1416/deliveryboy/registry"
+	"github.com/seed354a1416/deliveryboy/transport"
+)
+
+// look looks around where it runs.
+var look = registry.Register("deliveryboy.doctor.look", lookHere,
+	registry.Rules{Doc: "looks for what keeps workers from working well; changes nothing", Idempotent: true})
+
+// A question says what to look at.
+type question struct {
+	Program string // the path that a worker is started by
+	Digest  string // of the asker's program
+	Next    string // the hop that is next, in spec form; empty if there is none
+	Last    bool   // the worker is right behind that hop
+}
+
+// A report is the answer.
+type report struct {
+	Here []Finding // about this place
+	Next []Finding // about the next hop
+	Now  time.Time
+}
+
+func lookHere(ctx context.Context, q question) (report, error) {
+	r := report{Now: time.Now()}
+	digest, err := ownDigest()
+	if err != nil {
+		return r, err
+	}
+	if digest != q.Digest {
+		r.Here = append(r.Here, Finding{Check: checkBuild, Severity: Warning,
+			What: fmt.Sprintf("the file of the program there is not the one here, though it says that it is the same build: its SHA-256 is %.12s…, here it is %.12s…", digest, q.Digest),
+			Fix:  "Copy this very file there."})
+	}
+	r.Here = append(r.Here, owners(q.Program, privileged())...)
+	r.Here = append(r.Here, system(ctx)...)
+	if q.Next != "" {
+		r.Next, err = nextHop(ctx, q)
+	}
+	return r, err
+}
+
+// nextHop looks at what the next hop needs of this place.
+func nextHop(ctx context.Context, q question) ([]Finding, error) {
+	spec, err := transport.Parse(q.Next)
+	if err != nil {
+		return nil, err
+	}
+	argv := []string{q.Program, "__deliver", "deliveryboy.doctor.look"}
+	var found []Finding
+	if q.Last && sameFiles(spec.Via) {
+		found = append(found, runnable(q.Program)...)
+		if transport.GainsPrivilege(spec.Via) {
+			found = append(found, owners(q.Program, true)...)
+		}
+	}
+	switch hop := spec.Via.(type) {
+	case transport.Sudo:
+		found = append(found, noNewPrivileges()...)
+		found = append(found, sudo(ctx, hop, argv)...)
+	case transport.Doas, transport.Su, transport.Pkexec:
+		found = append(found, noNewPrivileges()...)
+	case transport.SSH:
+		found = append(found, ssh(ctx, hop, argv)...)
+	}
+	return found, nil
+}
+
+// sameFiles reports whether the worker behind a hop starts from the files of this place.
+func sameFiles(hop transport.Transport) bool {
+	switch hop := hop.(type) {
+	case transport.Sudo:
+		return hop.Chroot == ""
+	case transport.Doas, transport.Su, transport.Runuser, transport.Setpriv, transport.Pkexec, transport.Run0, transport.Userns:
+		return true
+	}
+	return false
+}
+
+// ownDigest is the SHA-256 of the file that runs here, in hex.
+var ownDigest = sync.OnceValues(func() (string, error) {
+	f, err := build.Open()
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+})

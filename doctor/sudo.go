@@ -1,0 +1,81 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"os/user"
+	"strconv"
+	"strings"
+
+	"github.com/seed354a1416/deliveryboy/transport"
+)
+
+// sudo looks at what sudo says about the rules of this user, and whether they allow what the hop runs.
+func sudo(ctx context.Context, hop transport.Sudo, argv []string) []Finding {
+	run, err := transport.Build(hop, argv)
+	if err != nil {
+		return []Finding{{Check: checkConfig, Severity: Error, What: oneLine(err.Error()),
+			Fix: "Install sudo from its package, root's and setuid, where the error says."}}
+	}
+	out, said, status, err := ask(ctx, run[0], "-n", "-l")
+	switch {
+	case err != nil:
+		return []Finding{{Check: checkConfig, Severity: Error, What: "sudo -n -l: " + err.Error(),
+			Fix: "Run it by hand, to see what it waits for."}}
+	case strings.Contains(said, "password is required"):
+		return []Finding{{Check: checkAuth, Severity: Error,
+			What: "sudo asks for a password: no rule of this user has NOPASSWD",
+			Fix:  rule(hop, argv)}}
+	case status != 0:
+		return []Finding{{Check: checkAuth, Severity: Error, What: "sudo -n -l: " + lastLine(said), Fix: rule(hop, argv)}}
+	}
+	policy := readPolicy(out)
+	found := policy.settings()
+	allowed, err := allows(ctx, run, hop, argv)
+	if err != nil {
+		return append(found, Finding{Check: checkConfig, Severity: Error, What: "sudo -l: " + err.Error(),
+			Fix: "Run it by hand, to see what it waits for."})
+	}
+	return append(found, policy.entries(hop, argv, allowed)...)
+}
+
+// allows asks whether sudo would run just this.
+func allows(ctx context.Context, run []string, hop transport.Sudo, argv []string) (bool, error) {
+	question := []string{run[0], "-n", "-l"}
+	if hop.User != "" {
+		question = append(question, "-u", hop.User)
+	}
+	if hop.Group != "" {
+		question = append(question, "-g", hop.Group)
+	}
+	_, _, status, err := ask(ctx, append(append(question, "--"), argv...)...)
+	return status == 0, err
+}
+
+// rule is the advice to allow exactly this.
+func rule(hop transport.Sudo, argv []string) string {
+	me := strconv.Itoa(-1)
+	if u, err := user.Current(); err == nil {
+		me = u.Username
+	}
+	target := hop.User
+	if target == "" {
+		target = "root"
+	}
+	for i := range argv {
+		argv[i] = escapeRule(argv[i])
+	}
+	return fmt.Sprintf("Add a rule with visudo, such as: %s ALL=(%s) NOPASSWD: %s", me, target, strings.Join(argv, " "))
+}
+
+// escapeRule writes a word of a command as sudoers has it.
+func escapeRule(word string) string {
+	var b strings.Builder
+	for _, r := range word {
+		if strings.ContainsRune(`,:=\*?[]! `, r) {
+			b.WriteByte('\\')
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
