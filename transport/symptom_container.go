@@ -6,6 +6,7 @@ var dockerSymptoms = []symptom{
 		"call as root, or add the caller to the group docker, which is as good as root"},
 	{"…Cannot connect to the Docker daemon", ReasonRefused, "start the daemon, or correct DOCKER_HOST or the context"},
 	{"…context …: context not found", ReasonConfig, "correct the context; docker context ls has the names"},
+	{"…unable to resolve docker endpoint: context … does not exist", ReasonConfig, "correct the context; docker context ls has the names"},
 	{"…No such container: ", ReasonUnknownHost, "correct the name of the container, or start it"},
 	{"…no such container", ReasonUnknownHost, "correct the name of the container, or start it"},
 	{"…Container … is not running", ReasonClosed, "start the container"},

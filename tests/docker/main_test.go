@@ -1,6 +1,6 @@
 // Package docker tests delivery into containers: one that holds nothing but this program, no shell, no libc unless the race
-// detector needs it, no user database; one with a shell and su; and one whose program comes from outside. The images are
-// made here; none is pulled.
+// detector needs it, no user database; one with a shell and su; and one with nothing but /bin/sh, whose program comes
+// from outside. The images are made here; none is pulled.
 //
 // DOCKER_FULL=1 runs the suite of couriers also where it takes long.
 package docker
@@ -31,8 +31,8 @@ const (
 )
 
 // container is the name of the one that holds nothing else, and shelled of the one with a shell; images are named as they
-// are. Both are empty if there are none, and missing says why.
-var container, shelled, missing string
+// are, and onlyShell is one more. They are empty if there are none, and missing says why.
+var container, shelled, onlyShell, missing string
 
 func TestMain(m *testing.M) {
 	delivery.Main()
@@ -58,53 +58,67 @@ func idle() {
 // inContainer runs the tests beside the containers, which are gone afterwards.
 func inContainer(m *testing.M) int {
 	bare := fmt.Sprintf("deliveryboy-test-%d", os.Getpid())
-	full := bare + "-shell"
+	full, shell := bare+"-full", bare+"-shell"
 	defer func() {
 		_ = docker(nil, "rm", "-f", bare, full)
-		_ = docker(nil, "rmi", "-f", bare, full)
+		_ = docker(nil, "rmi", "-f", bare, full, shell)
 	}()
-	err := start(bare, false)
-	if err == nil {
-		err = start(full, true)
-	}
-	if err != nil {
+	if err := start(bare, full, shell); err != nil {
 		missing = err.Error()
 		fmt.Fprintln(os.Stderr, "NOT TESTED, no containers:", missing)
 	} else {
-		container, shelled = bare, full
+		container, shelled, onlyShell = bare, full, shell
 	}
 	return m.Run()
 }
 
-// start makes an image, and a container of it, which idles.
-func start(name string, shell bool) error {
+// start makes the three images, and containers of the first two, which idle.
+func start(bare, full, shell string) error {
 	if err := docker(nil, "version"); err != nil {
 		return err
 	}
+	exe, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	if err := build(bare, map[string]string{program: exe}, false); err != nil {
+		return err
+	}
+	if err := build(full, map[string]string{program: exe}, true); err != nil {
+		return err
+	}
+	if err := build(shell, map[string]string{"/bin/sh": rootfs.Busybox}, false); err != nil {
+		return err
+	}
+	for _, name := range []string{bare, full} {
+		if err := docker(nil, "run", "--detach", "--network", "none", "--name", name, "--env", roleVar+"=init", name, program); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// build makes an image of files.
+func build(name string, files map[string]string, shell bool) error {
 	dir, err := os.MkdirTemp("", "image")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	exe, err := os.Executable()
-	if err == nil {
-		err = rootfs.Make(dir, map[string]string{program: exe})
-	}
-	if err == nil && shell {
-		err = rootfs.AddShell(dir)
-	}
-	if err != nil {
+	if err := rootfs.Make(dir, files); err != nil {
 		return err
+	}
+	if shell {
+		if err := rootfs.AddShell(dir); err != nil {
+			return err
+		}
 	}
 	var image bytes.Buffer
 	tree := tar.NewWriter(&image)
 	if err := errors.Join(tree.AddFS(os.DirFS(dir)), tree.Close()); err != nil {
 		return err
 	}
-	if err := docker(&image, "import", "-", name); err != nil {
-		return err
-	}
-	return docker(nil, "run", "--detach", "--network", "none", "--name", name, "--env", roleVar+"=init", name, program)
+	return docker(&image, "import", "-", name)
 }
 
 func docker(stdin io.Reader, args ...string) error {

@@ -13,6 +13,7 @@ import (
 	"github.com/seed354a1416/deliveryboy/delivery"
 	"github.com/seed354a1416/deliveryboy/registry"
 	"github.com/seed354a1416/deliveryboy/session"
+	"github.com/seed354a1416/deliveryboy/tests/rootfs"
 	"github.com/seed354a1416/deliveryboy/transport"
 	"github.com/seed354a1416/deliveryboy/transport/transporttest"
 )
@@ -58,6 +59,7 @@ func ways(t *testing.T) []way {
 		{name: "exec as numbers", via: transport.Docker{Container: shelled, User: "34:35"}, uid: 34, alike: true},
 		{name: "run", via: transport.DockerRun{Image: shelled, Network: "none"}, alike: true},
 		{name: "run as user", via: transport.DockerRun{Image: shelled, User: "www", Network: "none"}, uid: 33, alike: true},
+		{name: "run from outside", via: fromOutside(t), alike: true},
 		{name: "docker, su", via: transport.Chain{exec, transport.Su{User: "www"}}, uid: 33},
 	}
 	if os.Geteuid() == 0 {
@@ -67,6 +69,20 @@ func ways(t *testing.T) []way {
 			way{name: "ssh, docker, su", via: transport.Chain{ssh, far, transport.Su{User: "www"}}, uid: 33, alike: true})
 	}
 	return all
+}
+
+// fromOutside brings the program, and what it needs if it is not static, into an image with nothing but a shell.
+func fromOutside(t *testing.T) transport.DockerRun {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	via := transport.DockerRun{Image: onlyShell, Network: "none", Volumes: []string{exe + ":" + program + ":ro"}}
+	for _, library := range rootfs.Libraries(exe) {
+		via.Volumes = append(via.Volumes, library+":"+library+":ro")
+	}
+	return via
 }
 
 // dockerFile is where docker is, which behind another hop nobody looks for.
@@ -81,6 +97,9 @@ func dockerFile(t *testing.T) string {
 
 func TestArgv(t *testing.T) {
 	for _, w := range ways(t) {
+		if w.name == "run from outside" {
+			continue // there is no cat
+		}
 		t.Run(w.name, func(t *testing.T) { transporttest.Run(t, w.via, transporttest.Local) })
 	}
 }

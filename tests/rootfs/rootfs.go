@@ -53,17 +53,25 @@ func AddShell(dir string) error {
 	return nil
 }
 
-// add copies a program, and the libraries that the dynamic loader lists for it.
-func add(dir, path, source string) error {
-	files := map[string]string{path: source}
-	out, _ := exec.Command("ldd", source).Output() // fails for a static one
+// Libraries are the files that the dynamic loader needs for a program, and the loader; none for a static one.
+func Libraries(program string) []string {
+	out, _ := exec.Command("ldd", program).Output() // fails for a static one
+	var files []string
 	for _, word := range strings.Fields(string(out)) {
 		if strings.HasPrefix(word, "/") {
-			files[word] = word
+			files = append(files, word)
 		}
 	}
-	for name, source := range files {
-		if err := copyFile(filepath.Join(dir, name), source); err != nil {
+	return files
+}
+
+// add copies a program and its libraries.
+func add(dir, path, source string) error {
+	if err := copyFile(filepath.Join(dir, path), source); err != nil {
+		return err
+	}
+	for _, name := range Libraries(source) {
+		if err := copyFile(filepath.Join(dir, name), name); err != nil {
 			return err
 		}
 	}
