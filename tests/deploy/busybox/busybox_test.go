@@ -83,13 +83,6 @@ func writeImage(w io.Writer, busybox string) error {
 	if err != nil {
 		return err
 	}
-	files := map[string]string{"/bin/busybox": busybox}
-	libraries, _ := exec.Command("ldd", self).Output() // fails for a static one
-	for _, word := range strings.Fields(string(libraries)) {
-		if strings.HasPrefix(word, "/") {
-			files[word] = word
-		}
-	}
 	image := tar.NewWriter(w)
 	for _, dir := range []string{"root/", "tmp/", "proc/", "dev/"} {
 		if err := image.WriteHeader(&tar.Header{Name: dir, Typeflag: tar.TypeDir, Mode: 0o1777}); err != nil {
@@ -104,26 +97,37 @@ func writeImage(w io.Writer, busybox string) error {
 			return err
 		}
 	}
-	passwd := "root:x:0:0::/root:/bin/sh\n"
-	if err := image.WriteHeader(&tar.Header{Name: "etc/passwd", Mode: 0o644, Size: int64(len(passwd))}); err != nil {
+	err = writeFile(image, "etc/passwd", []byte("root:x:0:0::/root:/bin/sh\n"))
+	return errors.Join(err, copyFile(image, "bin/busybox", busybox), copyLibraries(image, busybox), copyLibraries(image, self), image.Close())
+}
+
+func copyLibraries(image *tar.Writer, program string) error {
+	out, _ := exec.Command("ldd", program).Output() // fails for a static one
+	for _, word := range strings.Fields(string(out)) {
+		if !strings.HasPrefix(word, "/") {
+			continue
+		}
+		if err := copyFile(image, strings.TrimPrefix(word, "/"), word); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func copyFile(image *tar.Writer, name, from string) error {
+	data, err := os.ReadFile(from)
+	if err != nil {
 		return err
 	}
-	if _, err := io.WriteString(image, passwd); err != nil {
+	return writeFile(image, name, data)
+}
+
+func writeFile(image *tar.Writer, name string, data []byte) error {
+	if err := image.WriteHeader(&tar.Header{Name: name, Mode: 0o755, Size: int64(len(data))}); err != nil {
 		return err
 	}
-	for name, source := range files {
-		data, err := os.ReadFile(source)
-		if err != nil {
-			return err
-		}
-		if err := image.WriteHeader(&tar.Header{Name: strings.TrimPrefix(name, "/"), Mode: 0o755, Size: int64(len(data))}); err != nil {
-			return err
-		}
-		if _, err := image.Write(data); err != nil {
-			return err
-		}
-	}
-	return image.Close()
+	_, err := image.Write(data)
+	return err
 }
 
 // container starts one with these options, and returns the way into it; the test is skipped where there are none, and fails
@@ -219,7 +223,7 @@ func TestAForeignProgram(t *testing.T) {
 	system := "linux/" + runtime.GOARCH
 	for name, c := range map[string]struct {
 		bundle map[string]string
-		want   string
+		want   string // in the error; empty: there is none
 	}{
 		"no loader": {map[string]string{system: dynamic}, "it needs the dynamic loader"},
 		"not ours":  {map[string]string{system: "/bin/busybox"}, "the program does not start there"},
