@@ -1,0 +1,178 @@
+// Package serve tests servers on unix sockets against real parts: a server in another process, callers of other users, ssh
+// before the socket, and the death of each part. The tests run as an ordinary user in a private place on this machine; see
+// tests/stage.
+package serve
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/seed354a1416/deliveryboy/delivery"
+	"github.com/seed354a1416/deliveryboy/tests/stage"
+	"github.com/seed354a1416/deliveryboy/transport"
+)
+
+var st *stage.Stage
+
+func TestMain(m *testing.M) {
+	delivery.Main()
+	switch role := os.Getenv("SERVE_ROLE"); role {
+	case "":
+	case "server":
+		os.Exit(playServer())
+	default:
+		os.Exit(playCaller(role))
+	}
+	st = stage.Enter(stage.Options{Keep: []string{"SERVE_*"}})
+	os.Exit(m.Run())
+}
+
+// settings are what a server of these tests is told.
+type settings struct {
+	Options delivery.ServeOptions
+	Files   uint64 // how many descriptors it may have; 0: as many as usual
+}
+
+// playServer is a server, until SIGTERM. Its log is on stdout.
+func playServer() int {
+	var s settings
+	if err := json.Unmarshal([]byte(os.Getenv("SERVE_SETTINGS")), &s); err != nil {
+		fmt.Println(err)
+		return 2
+	}
+	if s.Files > 0 {
+		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: s.Files, Max: s.Files}); err != nil {
+			fmt.Println(err)
+			return 2
+		}
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	s.Options.Log = slog.New(slog.NewTextHandler(os.Stdout, nil))
+	if err := delivery.Serve(ctx, s.Options); err != nil {
+		fmt.Println("failed:", err)
+		return 1
+	}
+	return 0
+}
+
+// playCaller is a caller that is going to be killed.
+func playCaller(path string) int {
+	err := stubborn.On(delivery.Once{Via: transport.Socket{Path: path}})(context.Background())
+	fmt.Println("ended", err)
+	return 1
+}
+
+// A server is one in another process.
+type server struct {
+	path string
+	cmd  *exec.Cmd
+	log  *bufio.Reader
+}
+
+// serve starts a server on a socket of its own, unless one is given, and waits until it serves.
+func serve(t *testing.T, s settings) *server {
+	t.Helper()
+	if s.Options.Socket == "" {
+		s.Options.Socket = newPath(t)
+	}
+	srv := launch(t, s)
+	srv.wait(t, "msg=serving")
+	return srv
+}
+
+// newPath is a socket in a directory that is not there yet, and that others may reach.
+func newPath(t *testing.T) string {
+	t.Helper()
+	top, err := os.MkdirTemp("/tmp", "serve")
+	must(t, err)
+	must(t, os.Chmod(top, 0o755))
+	t.Cleanup(func() { _ = os.RemoveAll(top) })
+	return filepath.Join(top, "run", "app.sock")
+}
+
+func launch(t *testing.T, s settings) *server {
+	t.Helper()
+	text, err := json.Marshal(s)
+	must(t, err)
+	cmd := exec.Command(st.Binary) //nolint:noctx // the test ends it
+	cmd.Env = append(os.Environ(), "SERVE_ROLE=server", "SERVE_SETTINGS="+string(text))
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	must(t, err)
+	must(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	return &server{path: s.Options.Socket, cmd: cmd, log: bufio.NewReader(out)}
+}
+
+// wait reads the log up to a line with all the words, and returns that.
+func (s *server) wait(t *testing.T, words ...string) string {
+	t.Helper()
+	type result struct {
+		line string
+		err  error
+	}
+	c := make(chan result, 1)
+	go func() { // ends with the line, or the server
+		for {
+			line, err := s.log.ReadString('\n')
+			found := true
+			for _, word := range words {
+				found = found && strings.Contains(line, word)
+			}
+			if found || err != nil {
+				c <- result{line, err}
+				return
+			}
+		}
+	}()
+	select {
+	case got := <-c:
+		if got.err != nil {
+			t.Fatalf("the server's log ended before %q: %s%v", words, got.line, got.err)
+		}
+		return got.line
+	case <-time.After(30 * time.Second):
+		t.Fatalf("the server does not say %q", words)
+	}
+	panic("unreachable")
+}
+
+// term ends the server, and wants it to end well.
+func (s *server) term(t *testing.T) {
+	t.Helper()
+	must(t, s.cmd.Process.Signal(syscall.SIGTERM))
+	s.wait(t, "msg=ended", "socket=")
+	must(t, s.cmd.Wait())
+}
+
+func (s *server) via() transport.Socket { return transport.Socket{Path: s.path} }
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatalf("%+v", err)
+	}
+}
+
+// limited is a context that ends when a test hangs.
+func limited(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func sshHop() transport.SSH {
+	return transport.SSH{Host: "127.0.0.1", Port: st.SSHPort, User: st.User, ConfigFile: st.SSHConfig}
+}
