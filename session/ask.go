@@ -54,18 +54,16 @@ func newAsker(ctx context.Context, o *Options) (*asker, error) {
 	}
 	a.helpers = make([]string, len(a.hops))
 	ctx, a.cancel = context.WithCancel(ctx)
-	for i, hop := range a.hops {
-		if !transport.CanAsk(hop) {
-			continue
-		}
+	for i, can := range transport.Askable(o.Via) {
 		var err error
 		switch {
+		case !can:
 		case i == 0:
 			a.desk, err = askpass.Open(ctx, a.answerer(0))
 			if err == nil {
 				a.helpers[0], a.env = a.desk.Helper(), transport.AskEnvironment(a.desk.Helper())
 			}
-		case reachable(a.hops[:i]) && !o.Deploy.On: // the relay is this program, which may not be there yet
+		case !o.Deploy.On: // the relay is this program, which may not be there yet
 			err = a.relay(ctx, i)
 		}
 		if err != nil {
@@ -73,17 +71,6 @@ func newAsker(ctx context.Context, o *Options) (*asker, error) {
 		}
 	}
 	return a, nil
-}
-
-// reachable reports whether what is behind these hops can ask this process: a relay runs there, as the user who starts the
-// next hop. Behind a sudo there would have to be a rule for it.
-func reachable(hops []transport.Transport) bool {
-	for _, hop := range hops {
-		if _, ok := hop.(transport.SSH); !ok {
-			return false
-		}
-	}
-	return true
 }
 
 // start starts the transport, or what leads to a relay, and answers what it asks.

@@ -10,6 +10,20 @@ func CanAsk(hop Transport) bool {
 	return false
 }
 
+// Askable says which hops of t can reach a helper of this process: the first one, and those behind nothing but [SSH], where
+// a helper can be brought as the user of that host. Behind a sudo there would have to be a rule for it.
+func Askable(t Transport) []bool {
+	hops := Hops(t)
+	out := make([]bool, len(hops))
+	for i, hop := range hops {
+		out[i] = CanAsk(hop)
+		if _, ok := hop.(SSH); !ok {
+			break
+		}
+	}
+	return out
+}
+
 // Asking returns t with hops that ask for a password instead of failing when they need one. helpers[i] is the program
 // that hop i starts for that, on the machine where it runs; an empty one leaves the hop as it is, and so does a hop that
 // is not [CanAsk]. The hops are those of [Hops].

@@ -38,6 +38,7 @@ type call struct {
 	raw        bool
 	dryRun     bool
 	deploy     deployFlag
+	ask        askFlag
 	detach     detachFlags
 }
 
@@ -91,6 +92,7 @@ unless --dir or chdir= says otherwise.`,
 	f.BoolVar(&c.raw, "raw", false, "write text as it is, control characters included")
 	f.BoolVar(&c.dryRun, "dry-run", false, "show what would be run, and run nothing")
 	c.deploy.add(f)
+	c.ask.add(f)
 	c.detach.add(f)
 	c.completeSpecFlag(cmd, &c.via)
 	return cmd
@@ -150,6 +152,7 @@ func (c *call) once() (delivery.Once, error) {
 	if o.Deploy, err = c.deploy.options(c.via.spec); err != nil {
 		return o, err
 	}
+	o.Ask = c.ask.provider()
 	o.Grace, o.KeepExcess = c.grace.value, c.keepExcess
 	if c.dir.path != "" {
 		o.Dir = c.dir.path

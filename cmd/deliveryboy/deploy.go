@@ -59,6 +59,7 @@ func (d *deployFlag) options(s transport.Spec) (deploy.Options, error) {
 
 // deployment is one run of the command deploy.
 type deployment struct {
+	ask askFlag
 	*terminal
 	via    specFlag
 	cache  dirFlag
@@ -90,6 +91,7 @@ cannot be used, in $XDG_RUNTIME_DIR, /dev/shm or /tmp.`,
 	f.Var(&d.cache, "cache", "the directory there, an absolute `path`; it has to be the far user's alone")
 	f.Var(&d.bundle, "bundle", "this program for another system, as `GOOS/GOARCH=FILE`; may be given many times")
 	f.BoolVar(&d.json, "json", false, "write one JSON document to stdout")
+	d.ask.add(f)
 	t.completeSpecFlag(cmd, &d.via)
 	return cmd
 }
@@ -103,7 +105,7 @@ func (d *deployment) run(cmd *cobra.Command, _ []string) error {
 	if err := o.Deploy.Check(); err != nil {
 		return &usageError{what: "deploy", err: err}
 	}
-	o.Stdout, o.Stderr = d.err, d.err
+	o.Ask, o.Stdout, o.Stderr = d.ask.provider(), d.err, d.err
 	s, err := session.Open(cmd.Context(), o)
 	if err != nil {
 		return err

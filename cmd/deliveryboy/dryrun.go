@@ -55,12 +55,12 @@ func (c *call) explain(ctx context.Context, entry *registry.Entry, args []reflec
 		}
 		argv = p.Shown(entry.Name())
 	}
-	hops, err := hopsOf(once.Via, argv)
+	hops, err := hopsOf(c.ask.shown(once.Via), argv)
 	if err != nil {
 		return err
 	}
 	// Unlike Explain, Build looks for the program on this machine, and refuses one that others may replace.
-	if hops[0].Argv, err = transport.Build(once.Via, argv); err != nil {
+	if hops[0].Argv, err = transport.Build(c.ask.shown(once.Via), argv); err != nil {
 		return &transportError{err}
 	}
 	p := plan{

@@ -186,7 +186,7 @@ func permissionStatus(err error) int {
 	if !errors.As(err, &t) {
 		return 0
 	}
-	if errors.Is(t.Err, transport.ErrUnsafe) || hasReason(t, transport.ReasonPassword, transport.ReasonNotAllowed,
+	if errors.Is(t.Err, transport.ErrUnsafe) || hasReason(t, transport.ReasonPassword, transport.ReasonWrong, transport.ReasonNotAllowed,
 		transport.ReasonNoTerminal, transport.ReasonNoPrivilege, transport.ReasonAuth, transport.ReasonNoLogin,
 		transport.ReasonHostKey, transport.ReasonHostChanged) {
 		return exitPermission

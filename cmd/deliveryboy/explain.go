@@ -14,6 +14,7 @@ import (
 
 func newExplain(t *terminal) *cobra.Command {
 	var asJSON bool
+	var ask askFlag
 	cmd := &cobra.Command{
 		Use:   "explain [flags] SPEC [NAME…]",
 		Short: "Show what each hop of a spec would run",
@@ -40,13 +41,14 @@ to the letter.`,
 			}
 			return completeFunction(cmd, nil, toComplete)
 		},
-		RunE: func(_ *cobra.Command, args []string) error { return t.explain(args[0], args[1:], asJSON) },
+		RunE: func(_ *cobra.Command, args []string) error { return t.explain(args[0], args[1:], ask, asJSON) },
 	}
+	ask.add(cmd.Flags())
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write one JSON document to stdout")
 	return cmd
 }
 
-func (t *terminal) explain(text string, names []string, asJSON bool) error {
+func (t *terminal) explain(text string, names []string, ask askFlag, asJSON bool) error {
 	var f specFlag
 	if err := f.Set(text); err != nil {
 		return &usageError{what: "spec", value: quote(text), why: err.Error()}
@@ -61,7 +63,7 @@ func (t *terminal) explain(text string, names []string, asJSON bool) error {
 			return err
 		}
 	}
-	hops, err := hopsOf(f.spec.Via, delivery.WorkerArgv(worker, names...))
+	hops, err := hopsOf(ask.shown(f.spec.Via), delivery.WorkerArgv(worker, names...))
 	if err != nil {
 		return err
 	}

@@ -26,6 +26,7 @@ type jobs struct {
 	*terminal
 	via    specFlag
 	deploy deployFlag
+	ask    askFlag
 }
 
 func newJobs(t *terminal) *cobra.Command {
@@ -52,6 +53,7 @@ see the manual for all of them.`,
 	}
 	cmd.PersistentFlags().Var(&j.via, "via", "the `spec` of the way to the jobs, such as sudo=www or ssh=web1//sudo")
 	j.deploy.add(cmd.PersistentFlags())
+	j.ask.add(cmd.PersistentFlags())
 	t.completeSpecFlag(cmd, &j.via)
 	list.flags(cmd)
 	cmd.AddCommand(newJobList(j), newJobLogs(j), newJobWait(j), newJobResult(j), newJobSignal(j), newJobStats(j), newJobDump(j), newJobCollect(j))
@@ -80,6 +82,7 @@ func (j *jobs) session() (session.Options, error) {
 	if o.Deploy, err = j.deploy.options(j.via.spec); err != nil {
 		return o, err
 	}
+	o.Ask = j.ask.provider()
 	for _, name := range registry.Names() {
 		if strings.HasPrefix(name, jobFunctions) && name != jobStart {
 			o.Only = append(o.Only, name)

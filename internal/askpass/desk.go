@@ -26,6 +26,7 @@ type Answerer func(ctx context.Context, q Question) ([]byte, error)
 // A Desk answers the questions of helpers. It belongs to one way to one worker.
 type Desk struct {
 	dir    string
+	lock   *os.File // of dir
 	socket net.Listener
 	answer Answerer
 	stop   context.CancelFunc
@@ -38,11 +39,11 @@ type Desk struct {
 
 // Open opens a desk. Questions wait until Admit.
 func Open(ctx context.Context, answer Answerer) (*Desk, error) {
-	dir, err := place()
+	dir, lock, err := place()
 	if err != nil {
 		return nil, fmt.Errorf("askpass: %w", err)
 	}
-	d := &Desk{dir: dir, answer: answer, known: make(chan struct{})}
+	d := &Desk{dir: dir, lock: lock, answer: answer, known: make(chan struct{})}
 	d.socket, err = (&net.ListenConfig{}).Listen(ctx, "unix", filepath.Join(dir, socketName))
 	if err == nil {
 		var program string
@@ -55,6 +56,7 @@ func Open(ctx context.Context, answer Answerer) (*Desk, error) {
 			d.socket.Close()
 		}
 		os.RemoveAll(dir)
+		lock.Close()
 		return nil, fmt.Errorf("askpass: %w", err)
 	}
 	ctx, d.stop = context.WithCancel(ctx)
@@ -102,6 +104,7 @@ func (d *Desk) Close() {
 	d.socket.Close()
 	d.work.Wait()
 	os.RemoveAll(d.dir)
+	d.lock.Close()
 }
 
 func (d *Desk) serve(ctx context.Context) {

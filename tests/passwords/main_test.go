@@ -25,6 +25,9 @@ var st *stage.Stage
 
 func TestMain(m *testing.M) {
 	delivery.Main()
+	if os.Getenv(roleVariable) != "" {
+		os.Exit(playPerson())
+	}
 	st = stage.Enter(stage.Options{})
 	os.Exit(m.Run())
 }
