@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -78,7 +79,7 @@ func playCaller(path string) int {
 type server struct {
 	path string
 	cmd  *exec.Cmd
-	log  *bufio.Reader
+	log  chan string // its lines; a server must not wait for whoever reads them
 }
 
 // serve starts a server on a socket of its own, unless one is given, and waits until it serves.
@@ -113,40 +114,46 @@ func launch(t *testing.T, s settings) *server {
 	must(t, err)
 	must(t, cmd.Start())
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	return &server{path: s.Options.Socket, cmd: cmd, log: bufio.NewReader(out)}
+	srv := &server{path: s.Options.Socket, cmd: cmd, log: make(chan string, 1<<14)}
+	go func() { // ends with the server
+		defer close(srv.log)
+		for lines := bufio.NewReader(out); ; {
+			line, err := lines.ReadString('\n')
+			if err != nil {
+				return
+			}
+			srv.log <- line
+		}
+	}()
+	return srv
 }
 
 // wait reads the log up to a line with all the words, and returns that.
 func (s *server) wait(t *testing.T, words ...string) string {
 	t.Helper()
-	type result struct {
-		line string
-		err  error
-	}
-	c := make(chan result, 1)
-	go func() { // ends with the line, or the server
-		for {
-			line, err := s.log.ReadString('\n')
-			found := true
-			for _, word := range words {
-				found = found && strings.Contains(line, word)
+	limit := time.After(30 * time.Second)
+	for {
+		select {
+		case line, more := <-s.log:
+			if !more {
+				t.Fatalf("the server's log ended before %q", words)
 			}
-			if found || err != nil {
-				c <- result{line, err}
-				return
+			if !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(line, word) }) {
+				return line
 			}
+		case <-limit:
+			t.Fatalf("the server does not say %q", words)
 		}
-	}()
-	select {
-	case got := <-c:
-		if got.err != nil {
-			t.Fatalf("the server's log ended before %q: %s%v", words, got.line, got.err)
-		}
-		return got.line
-	case <-time.After(30 * time.Second):
-		t.Fatalf("the server does not say %q", words)
 	}
-	panic("unreachable")
+}
+
+// rest is the log up to the end of the server.
+func (s *server) rest() string {
+	var b strings.Builder
+	for line := range s.log {
+		b.WriteString(line)
+	}
+	return b.String()
 }
 
 // term ends the server, and wants it to end well.
