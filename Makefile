@@ -55,7 +55,7 @@ fuzz: ## every fuzz target for FUZZTIME (5s)
 		done || exit 1; \
 	done
 
-# Installs sudo, sshd and ssh where they are missing and it may, and says so.
+# Installs sudo, doas, sshd, ssh and busybox where they are missing and it may, and says so.
 .PHONY: prepare
 prepare:
 	@$(GO) run ./tests/stage/install || echo 'going on without; what is not tested for it says so'

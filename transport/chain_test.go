@@ -80,9 +80,66 @@ func TestGainsPrivilege(t *testing.T) {
 		{transport.Chain{viaSudo, viaSSH}, true},
 		{transport.Chain{viaUserns, viaSSH, command}, false},
 		{transport.Chain{transport.Chain{viaUserns}, transport.Chain{command}}, true},
+		{transport.Su{}, true},
+		{transport.Doas{}, true},
+		{transport.Runuser{User: "www"}, false},
+		{transport.Setpriv{NoNewPrivs: true}, false},
+		{transport.Chain{transport.Setpriv{NoNewPrivs: true}, transport.Su{}}, true},
+		{transport.Docker{Container: "c"}, true},
+		{viaPod, false},
+		{transport.Chain{viaPod, transport.Su{}}, false},
+		{transport.Chain{transport.Docker{Container: "c"}, viaPod}, true},
+		{transport.Template{Words: []string{"env", "{argv}"}}, true},
 	} {
 		if got := transport.GainsPrivilege(c.via); got != c.want {
 			t.Errorf("%v: got %v", c.via, got)
+		}
+	}
+}
+
+// TestFacts pins what callers depend on: whether descriptors pass, whether bytes change, and what a signal looks like.
+func TestFacts(t *testing.T) {
+	t.Parallel()
+	const here, text, codes, keeps = 1, 2, 4, 8
+	for _, c := range []struct {
+		via  transport.Transport
+		want int
+	}{
+		{nil, here},
+		{viaSudo, here},
+		{transport.Su{}, here | codes | keeps},
+		{transport.Doas{}, here | codes | keeps},
+		{transport.Runuser{User: "www"}, here | codes | keeps},
+		{transport.Setpriv{NoNewPrivs: true}, here},
+		{transport.Chroot{Dir: "/srv"}, here},
+		{transport.Unshare{Namespaces: transport.Namespaces{Mount: true}}, here},
+		{transport.Unshare{Namespaces: transport.Namespaces{PID: true}}, here | codes},
+		{transport.Nsenter{Target: 1}, here},
+		{transport.Pkexec{}, here},
+		{transport.Jexec{Jail: "1"}, here},
+		{viaSSH, codes | keeps},
+		{viaPod, codes | keeps},
+		{transport.Docker{Container: "c"}, codes | keeps},
+		{transport.Run0{}, codes | keeps},
+		{transport.SystemdRun{}, codes | keeps},
+		{transport.Machinectl{Machine: "m"}, text | codes | keeps},
+		{transport.BSub{}, text | codes | keeps},
+		{transport.Template{Words: []string{"env", "{argv}"}}, 0},
+		{transport.Template{Words: []string{"env", "{argv}"}, Text: true}, text},
+		{transport.Chain{viaSudo, transport.Su{}}, here | codes},
+		{transport.Chain{transport.Su{}, viaSSH, transport.Machinectl{Machine: "m"}}, text | codes | keeps},
+		{strange{}, 0},
+	} {
+		got := 0
+		for bit, is := range map[int]func(transport.Transport) bool{
+			here: transport.Local, text: transport.TextOnly, codes: transport.CodesSignals, keeps: transport.KeepsSignals,
+		} {
+			if is(c.via) {
+				got |= bit
+			}
+		}
+		if got != c.want {
+			t.Errorf("%v: got %04b, want %04b", c.via, got, c.want)
 		}
 	}
 }

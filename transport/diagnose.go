@@ -47,9 +47,10 @@ const (
 )
 
 // Diagnose explains why a transport failed, from the texts of sudo 1.9, OpenSSH 9.2, util-linux 2.38, OpenDoas 6.8,
-// coreutils 9.1, docker 20.10 and 28, kubectl 1.32, polkit 122, systemd 252 and the shells sh, dash and bash, in English: start the transport with LC_ALL=C. Ask it only when the worker never spoke; after
-// that the same words may come from the function itself. A far host can write what it likes to stderr, so the result
-// is for people and logs, and no decision about trust may depend on it.
+// coreutils 9.1, docker 20.10 and 28, kubectl 1.32, polkit 122, systemd 252 and the shells sh, dash and bash, in English:
+// start the transport with LC_ALL=C. Ask it only when the worker never spoke; after that the same words may come from the
+// function itself. A far host can write what it likes to stderr, so the result is for people and logs, and no decision
+// about trust may depend on it.
 func Diagnose(t Transport, e Exit) Diagnosis {
 	if e.Signal != "" {
 		return Diagnosis{Reason: ReasonSignal,
@@ -59,25 +60,38 @@ func Diagnose(t Transport, e Exit) Diagnosis {
 		return Diagnosis{}
 	}
 	hops := Hops(t)
+	var first Diagnosis // of a tool that is no hop of its own: something else runs it
 	for _, tool := range tools {
-		if tool.codes != nil && !tool.codes[e.Code] {
-			continue
-		}
-		text := e.Stderr
-		if tool.stdout {
-			text += "\n" + e.Stdout
-		}
-		for _, symptom := range tool.symptoms {
-			line, found := findLine(text, symptom.text)
-			if !found {
-				continue
-			}
-			d := Diagnosis{Hop: tool.hop(hops, line), Reason: symptom.reason, Advice: symptom.advice}
-			if e.Answered && d.Reason == ReasonAuth {
-				d.Reason, d.Advice = ReasonWrong, "it was tried once; check also user and host, and that the host accepts passwords"
-			}
+		d := tool.diagnose(hops, e)
+		if d.Hop != "" {
 			return d
 		}
+		if first.Reason == "" {
+			first = d
+		}
+	}
+	return first
+}
+
+// diagnose looks for what the tool would say.
+func (t *tool) diagnose(hops []Transport, e Exit) Diagnosis {
+	if !t.codes[e.Code] {
+		return Diagnosis{}
+	}
+	text := e.Stderr
+	if t.stdout {
+		text += "\n" + e.Stdout
+	}
+	for _, symptom := range t.symptoms {
+		line, found := findLine(text, symptom.text)
+		if !found {
+			continue
+		}
+		d := Diagnosis{Hop: t.hop(hops, line), Reason: symptom.reason, Advice: symptom.advice}
+		if e.Answered && d.Reason == ReasonAuth {
+			d.Reason, d.Advice = ReasonWrong, "it was tried once; check also user and host, and that the host accepts passwords"
+		}
+		return d
 	}
 	return Diagnosis{}
 }

@@ -16,6 +16,7 @@ var (
 	viaSSH    = transport.SSH{Host: "web1", NoShare: true}
 	viaGate   = transport.SSH{Host: "gate", NoShare: true}
 	viaUserns = transport.Userns{}
+	viaPod    = transport.Kubectl{Pod: "web-0"}
 )
 
 // TestDiagnoseRecorded uses texts recorded from sudo 1.9.13p3, OpenSSH 9.2p1, util-linux 2.38.1, dash and bash.
@@ -78,7 +79,38 @@ func TestDiagnoseRecorded(t *testing.T) {
 		{viaUserns, 127, "unshare: failed to execute /no/such: No such file or directory\n", "userns", transport.ReasonNotFound},
 		{viaUserns, 126, "unshare: failed to execute /etc/passwd: Permission denied\n", "userns", transport.ReasonNotRunnable},
 
+		{transport.Doas{}, 1, "doas: Authentication required\n", "doas", transport.ReasonPassword},
+		{transport.Doas{}, 1, "doas: doas is not enabled, /etc/doas.conf: No such file or directory\n", "doas", transport.ReasonMisset},
+		{transport.Doas{}, 1, "doas: /etc/doas.conf is writable by group or other\n", "doas", transport.ReasonMisset},
+		{transport.Doas{}, 1, "doas: syntax error at line 4\n", "doas", transport.ReasonMisset},
+		{transport.Su{}, 1, "Password: su: Authentication failure\n", "su", transport.ReasonPassword},
+		{transport.Su{User: "www"}, 1, "This account is currently not available.\n", "su=www", transport.ReasonNoLogin},
+		{transport.Pkexec{}, 127, "Error getting authority: Error initializing authority: Could not connect: No such file or directory\n",
+			"pkexec", transport.ReasonMisset},
+		{transport.Pkexec{User: "nosuch"}, 127, "User `nosuch' does not exist.\n", "pkexec=nosuch", transport.ReasonUnknownUser},
+		{transport.Pkexec{}, 127, "Error accessing /no/such: No such file or directory\n", "pkexec", transport.ReasonNotFound},
+		{transport.SystemdRun{}, 1, "System has not been booted with systemd as init system (PID 1). Can't operate.\n" +
+			"Failed to connect to bus: Host is down\n", "systemd_run", transport.ReasonMisset},
+		{transport.Machinectl{Machine: "web1"}, 1, "Failed to connect to bus: Host is down\n", "machinectl=web1", transport.ReasonMisset},
+		{transport.Docker{Container: "c"}, 1, "Error response from daemon: Container e820db57 is not running\n", "docker=c", transport.ReasonClosed},
+		{transport.Docker{Container: "c"}, 1, "permission denied while trying to connect to the Docker daemon socket at " +
+			"unix:///var/run/docker.sock: Get \"http://%2Fvar\": dial unix /var/run/docker.sock: connect: permission denied\n",
+			"docker=c", transport.ReasonNotAllowed},
+		{viaPod, 1, "E1121 08:32:40.6 15189 memcache.go:265] \"Unhandled Error\" err=\"couldn't get current server API group list\"\n" +
+			"The connection to the server localhost:8080 was refused - did you specify the right host or port?\n",
+			"kubectl=web-0", transport.ReasonRefused},
+		{viaPod, 1, "error: stat /no/such: no such file or directory\n", "kubectl=web-0", transport.ReasonConfig},
+		{viaPod, 1, "Error in configuration: context was not found for specified context: nosuch\n", "kubectl=web-0", transport.ReasonConfig},
+		{transport.LXCAttach{Container: "c1"}, 1, "lxc-attach: c1: ../src/lxc/attach.c: get_attach_context: 406 Connection refused - " +
+			"Failed to get init pid\n", "lxc_attach=c1", transport.ReasonUnknownHost},
+		{transport.SRun{}, 1, "srun: error: resolve_ctls_from_dns_srv: res_nsearch error: Unknown host\n" +
+			"srun: fatal: Could not establish a configuration source\n", "srun", transport.ReasonConfig},
+
 		// Which of several hops.
+		{transport.Chain{viaSSH, transport.Su{}}, 127, "sh: 1: /opt/app: not found\n", "", transport.ReasonNotFound},
+		{transport.Chain{viaSSH, transport.Docker{Container: "c"}}, 127, "sh: 1: /usr/bin/docker: not found\n", "docker=c", transport.ReasonNotFound},
+		{transport.Chain{viaSSH, transport.Setpriv{User: "a", Group: "a"}}, 1, "setpriv: failed to parse reuid: 'a'\n",
+			"setpriv=a//group=a", transport.ReasonUnknownUser},
 		{transport.Chain{viaSSH, viaSudo}, 1, "sudo: a password is required\n", "sudo=www", transport.ReasonPassword},
 		{transport.Chain{viaSSH, viaSudo}, 127, "sh: 1: /usr/bin/sudo: not found\n", "sudo=www", transport.ReasonNotFound},
 		{transport.Chain{viaSudo, viaSudo}, 1, "sudo: a password is required\n", "", transport.ReasonPassword},

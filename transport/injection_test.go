@@ -71,6 +71,9 @@ func TestInjection(t *testing.T) {
 			fields["variable"] = transport.Sudo{PreserveEnv: []string{p}, Program: program}
 			fields["directory"] = transport.Sudo{Dir: p, Program: program}
 		}
+		for name, via := range moreFields(p, program) {
+			fields[name] = via
+		}
 		if p == "x=y" || p == "x,y" {
 			delete(fields, "option")   // a setting that ssh does not know
 			delete(fields, "jump")     // two hosts
@@ -88,6 +91,60 @@ func TestInjection(t *testing.T) {
 	if _, err := os.Stat(marker); err == nil {
 		t.Error("ssh or sudo was started")
 	}
+}
+
+// moreFields has a payload in each field of the other transports that names something.
+func moreFields(p, program string) map[string]transport.Transport {
+	fields := map[string]transport.Transport{
+		"runuser user": transport.Runuser{User: p, Program: program}, "chroot": transport.Chroot{Dir: p, Program: program},
+		"jail": transport.Jexec{Jail: p, Program: program}, "container": transport.Docker{Container: p, Program: program},
+		"image": transport.DockerRun{Image: p, Program: program}, "podman": transport.Podman{Container: p, Program: program},
+		"nerdctl": transport.Nerdctl{Container: p, Program: program}, "pod": transport.Kubectl{Pod: p, Program: program},
+		"lxc": transport.LXC{Instance: p, Program: program}, "incus": transport.Incus{Instance: p, Program: program},
+		"lxc-attach": transport.LXCAttach{Container: p, Program: program},
+		"machine":    transport.Machinectl{Machine: p, Program: program},
+		"volume":     transport.DockerRun{Image: "i", Volumes: []string{p}, Program: program},
+		"property":   transport.SystemdRun{Properties: []string{p}, Program: program},
+	}
+	if p == "x=y" {
+		delete(fields, "property") // a setting that systemd does not know
+	}
+	if p == "" { // which is the default of all others, and not written for these
+		delete(fields, "volume")
+		delete(fields, "property")
+		return fields
+	}
+	if p == "x,y" { // two groups, as text
+		p = "x;y"
+	}
+	for name, via := range map[string]transport.Transport{
+		"su user": transport.Su{User: p, Program: program}, "su group": transport.Su{Group: p, Program: program},
+		"doas user": transport.Doas{User: p, Program: program}, "runuser group": transport.Runuser{User: "u", Group: p, Program: program},
+		"setpriv user": transport.Setpriv{User: p, Group: "g", Program: program}, "setpriv group": transport.Setpriv{Group: p, Program: program},
+		"setpriv groups": transport.Setpriv{Groups: []string{p}, Program: program}, "pkexec user": transport.Pkexec{User: p, Program: program},
+		"run0 user": transport.Run0{User: p, Program: program}, "run0 group": transport.Run0{Group: p, Program: program},
+		"run0 machine": transport.Run0{Machine: p, Program: program}, "systemd-run user": transport.SystemdRun{User: p, Program: program},
+		"systemd-run group":   transport.SystemdRun{Group: p, Program: program},
+		"systemd-run machine": transport.SystemdRun{Machine: p, Program: program},
+		"chroot user":         transport.Chroot{Dir: "/", User: p, Program: program}, "chroot group": transport.Chroot{Dir: "/", Group: p, Program: program},
+		"jexec user":  transport.Jexec{Jail: "j", User: p, Program: program},
+		"docker user": transport.Docker{Container: "c", User: p, Program: program}, "docker context": transport.Docker{Container: "c", Context: p, Program: program},
+		"network":           transport.DockerRun{Image: "i", Network: p, Program: program},
+		"podman connection": transport.Podman{Container: "c", Connection: p, Program: program},
+		"nerdctl namespace": transport.Nerdctl{Container: "c", Namespace: p, Program: program},
+		"kubectl namespace": transport.Kubectl{Pod: "p", Namespace: p, Program: program},
+		"kubectl container": transport.Kubectl{Pod: "p", Container: p, Program: program},
+		"kubectl context":   transport.Kubectl{Pod: "p", Context: p, Program: program},
+		"kubeconfig":        transport.Kubectl{Pod: "p", Config: p, Program: program},
+		"project":           transport.LXC{Instance: "i", Project: p, Program: program},
+		"machinectl user":   transport.Machinectl{Machine: "m", User: p, Program: program},
+		"vagrant":           transport.Vagrant{Machine: p, Program: program}, "queue": transport.BSub{Queue: p, Program: program},
+		"bsub node": transport.BSub{Host: p, Program: program}, "srun node": transport.SRun{Node: p, Program: program},
+		"partition": transport.SRun{Partition: p, Program: program},
+	} {
+		fields[name] = via
+	}
+	return fields
 }
 
 // TestInjectionRealSSH gives the same payloads to the real ssh, as text.

@@ -1,6 +1,9 @@
 package transport
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // Kubectl starts the worker in a container of a Kubernetes pod, through kubectl exec -i, without a
 // terminal (kubectl -t would change bytes; there is no way to ask for one). argv arrives unchanged; it must be UTF-8.
@@ -63,8 +66,19 @@ func (k Kubectl) check() error {
 	if k.Config != "" {
 		errs = append(errs, checkAbsolute("kubectl configuration", k.Config))
 	}
-	return checkAll(append(errs, checkWordOr("kubectl context", k.Context, contextBytes, maxWord),
+	return checkAll(append(errs, checkContext(k.Context),
 		checkProgram("kubectl program", k.Program))...)
+}
+
+// checkContext lets a name be like the address of a cluster, such as arn:aws:eks:eu-1:1234:cluster/web.
+func checkContext(context string) error {
+	const what = "kubectl context"
+	for _, part := range []string{"//", ".."} {
+		if i := strings.Index(context, part); i >= 0 {
+			return invalid(what, context, fmt.Sprintf("%q at %d is not allowed", part, i))
+		}
+	}
+	return checkWordOr(what, context, clusterBytes, maxWord)
 }
 
 func (k Kubectl) facts() facts { return facts{away: true, codes: true} }

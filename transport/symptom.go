@@ -5,21 +5,23 @@ type symptom struct {
 	text, reason, advice string
 }
 
-// tools is asked in order: a message of an inner tool is more telling than what the outer one adds to it.
-var tools = []struct {
-	codes    map[int]bool // exit codes that the tool has when it fails itself; nil: any
-	stdout   bool         // some of the messages are on stdout
+// A tool is what makes hops of one kind, or of a few.
+type tool struct {
+	codes    map[int]bool // exit codes that it has when it fails itself
+	stdout   bool         // some of its messages are on stdout
 	hop      func(hops []Transport, line string) string
 	symptoms []symptom
-}{
+}
+
+// tools is asked in order: a message of an inner tool is more telling than what the outer one adds to it.
+var tools = []tool{
 	{codes: one, hop: hopOf[Sudo], symptoms: sudoSymptoms},
 	{codes: one, hop: hopOf[Doas], symptoms: doasSymptoms},
 	{codes: starting, hop: hopOf[Su], symptoms: suSymptoms},
 	{codes: starting, hop: hopOf[Runuser], symptoms: runuserSymptoms},
 	{codes: starting, hop: hopOf[Setpriv], symptoms: setprivSymptoms},
 	{codes: starting, hop: hopOf[Pkexec], symptoms: pkexecSymptoms},
-	{codes: one, hop: hopOf[Run0], symptoms: run0Symptoms},
-	{codes: one, hop: hopOfTwo[SystemdRun, Machinectl], symptoms: systemdSymptoms},
+	{codes: one, hop: systemdHop, symptoms: systemdSymptoms},
 	{codes: starting, hop: hopOfTwo[Userns, Unshare], symptoms: unshareSymptoms},
 	{codes: starting, hop: hopOf[Nsenter], symptoms: nsenterSymptoms},
 	{codes: map[int]bool{125: true, 126: true, 127: true}, hop: hopOf[Chroot], symptoms: chrootSymptoms},

@@ -22,7 +22,7 @@ var chrootSymptoms = []symptom{
 	{"…chroot: failed to run command ", ReasonNotRunnable, adviceRunnable},
 }
 
-// The texts of systemd-run and machinectl of systemd 252.
+// The texts of systemd-run and machinectl of systemd 252; run0 is systemd-run under another name.
 var systemdSymptoms = []symptom{
 	{"System has not been booted with systemd", ReasonMisset, "this needs a machine that systemd has booted"},
 	{"Failed to connect to bus: ", ReasonMisset, "start the system's message bus"},
@@ -33,5 +33,7 @@ var systemdSymptoms = []symptom{
 	{"Failed to get shell PTY: ", ReasonNotAllowed, "call as root, or check that the machine runs"},
 }
 
-// The texts of run0 of systemd 256, by its source.
-var run0Symptoms = systemdSymptoms
+// systemdHop is the only hop of systemd's tools.
+func systemdHop(hops []Transport, _ string) string {
+	return only(hops, func(t Transport) bool { return is[Run0](t) || is[SystemdRun](t) || is[Machinectl](t) })
+}

@@ -52,8 +52,8 @@ func listBytes(extra string) string {
 // The bytes besides letters and digits that names may have, and how long these may be.
 const (
 	containerBytes = "_.-"
-	contextBytes   = "_./:@-" // of docker, podman and kubectl contexts, which may be named after a cluster's address
-	unitBytes      = "_.:@-"
+	contextBytes   = "_.+-"   // of contexts of docker, and connections of podman
+	clusterBytes   = "_./:@-" // of contexts of kubectl, which may be named after a cluster's address
 	maxWord        = 253
 )
 

@@ -17,7 +17,8 @@ import (
 // wanted are the commands that the stage uses and the Debian packages that hold them.
 var wanted = []struct{ command, pkg string }{
 	{"sudo", "sudo"}, {"visudo", "sudo"}, {"sshd", "openssh-server"}, {"ssh", "openssh-client"},
-	{"ssh-keygen", "openssh-client"}, {"setpriv", "util-linux"}, {"unshare", "util-linux"}, {"nsenter", "util-linux"}, {"chpasswd", "passwd"}, {"ip", "iproute2"}, {"busybox", "busybox-static"},
+	{"ssh-keygen", "openssh-client"}, {"setpriv", "util-linux"}, {"unshare", "util-linux"}, {"nsenter", "util-linux"},
+	{"su", "util-linux"}, {"runuser", "util-linux"}, {"doas", "opendoas"}, {"chpasswd", "passwd"}, {"ip", "iproute2"}, {"busybox", "busybox-static"},
 }
 
 // Install installs what the stage needs and this machine lacks, with apt-get on a Debian system, as root. Elsewhere it
