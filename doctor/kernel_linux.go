@@ -3,7 +3,6 @@ package doctor
 import (
 	"context"
 	"os"
-	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -73,18 +72,20 @@ func confinement(root string) []Finding {
 	return nil
 }
 
-// loginEnd says whether the end of a login ends jobs.
-func loginEnd(root string) []Finding {
-	u, err := user.Current()
-	if err != nil || u.Uid == "0" {
+// loginEnd says whether the end of a login ends a user's jobs.
+func loginEnd(root, name string) []Finding {
+	if _, err := os.Stat(filepath.Join(root, "run/systemd/system")); err != nil || name == "root" {
 		return nil
 	}
-	if _, err := os.Stat(filepath.Join(root, "run/systemd/system")); err != nil {
+	if _, err := os.Stat(filepath.Join(root, "var/lib/systemd/linger", name)); err == nil || !killsProcesses(root) {
 		return nil
 	}
-	if _, err := os.Stat(filepath.Join(root, "var/lib/systemd/linger", u.Username)); err == nil {
-		return nil
-	}
+	return []Finding{{Check: checkJobs, Severity: Warning, What: "systemd ends this user's processes when the last login ends (KillUserProcesses), jobs included",
+		Fix: "Run: loginctl enable-linger " + name + "."}}
+}
+
+// killsProcesses reports whether systemd's login daemon is told to end what a user leaves.
+func killsProcesses(root string) bool {
 	files, _ := filepath.Glob(filepath.Join(root, "etc/systemd/logind.conf.d/*.conf"))
 	kills := false
 	for _, file := range append([]string{filepath.Join(root, "etc/systemd/logind.conf")}, files...) {
@@ -99,11 +100,7 @@ func loginEnd(root string) []Finding {
 			}
 		}
 	}
-	if !kills {
-		return nil
-	}
-	return []Finding{{Check: checkJobs, Severity: Warning, What: "systemd ends this user's processes when the last login ends (KillUserProcesses), jobs included",
-		Fix: "Run: loginctl enable-linger " + u.Username + "."}}
+	return kills
 }
 
 // reaping says whether the first process leaves ended ones in the table: what is there a while later has been left.

@@ -26,6 +26,9 @@ func sudo(ctx context.Context, hop transport.Sudo, argv []string) []Finding {
 		return []Finding{{Check: checkAuth, Severity: Error,
 			What: "sudo asks for a password: no rule of this user has NOPASSWD",
 			Fix:  rule(hop, argv)}}
+	case strings.Contains(said, "must have a tty"):
+		return []Finding{{Check: checkAuth, Severity: Error, What: "sudo refuses to run without a terminal (requiretty), and workers have none",
+			Fix: "Set !requiretty for this user or command in sudoers."}}
 	case status != 0:
 		return []Finding{{Check: checkAuth, Severity: Error, What: "sudo -n -l: " + lastLine(said), Fix: rule(hop, argv)}}
 	}

@@ -147,7 +147,7 @@ var tagFindings = []struct {
 	severity   Severity
 	what, fix  string
 }{
-	{"NOEXEC", "EXEC", Warning, "functions cannot start programs, where they are linked dynamically", "Take NOEXEC from the rule, or set EXEC."},
+	{"NOEXEC", "EXEC", Error, whatNoexec, "Take NOEXEC from the rule, or set EXEC."},
 	{"SETENV", "NOSETENV", Warning, "the caller chooses the environment of root's process", "Take SETENV from the rule; what a worker needs is in its call."},
 	{"LOG_INPUT", "NOLOG_INPUT", Warning, whatLogged, fixLogged},
 	{"LOG_OUTPUT", "NOLOG_OUTPUT", Warning, whatLogged, fixLogged},
@@ -156,6 +156,7 @@ var tagFindings = []struct {
 
 const (
 	whatLogged = "arguments and results of calls are written to sudo's log, secrets included"
+	whatNoexec = "a program that is linked dynamically cannot start its worker, nor others"
 	fixLogged  = "Set !log_input and !log_output for this command in sudoers."
 )
 
@@ -191,7 +192,7 @@ var defaultFindings = []struct {
 	{"closefrom", above(3), Warning, "open files of the caller reach root's process", "Leave closefrom at 3."},
 	{"closefrom_override", nil, Warning, "the caller may have open files reach root's process", "Set !closefrom_override in sudoers."},
 	{"timestamp_timeout", func(v string) bool { return strings.HasPrefix(v, "-") }, Warning, "a ticket never ends, so that one password lets everything through", "Set timestamp_timeout to a few minutes, or 0."},
-	{"noexec", nil, Warning, "functions cannot start programs, where they are linked dynamically", "Set !noexec for this command in sudoers."},
+	{"noexec", nil, Error, whatNoexec, "Set !noexec for this command in sudoers."},
 	{"intercept", nil, Warning, "sudo looks at each program that functions start", "Set !intercept for this command in sudoers."},
 }
 

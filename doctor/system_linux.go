@@ -18,7 +18,9 @@ func system(ctx context.Context) []Finding {
 	found = append(found, kernel("/")...)
 	found = append(found, support()...)
 	found = append(found, reaping(ctx)...)
-	found = append(found, loginEnd("/")...)
+	if u, err := user.Current(); err == nil {
+		found = append(found, loginEnd("/", u.Username)...)
+	}
 	found = append(found, confinement("/")...)
 	return found
 }
