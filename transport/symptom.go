@@ -81,7 +81,7 @@ var sshSymptoms = []symptom{
 	{"Connection timed out during banner exchange", ReasonTimeout, "check that sshd answers on that port"},
 	{"ssh: connect to host …: No route to host", ReasonUnreachable, "check network and routes"},
 	{"ssh: connect to host …: Network is unreachable", ReasonUnreachable, "check network and routes"},
-	{"…: Permission denied (", ReasonAuth, "check user, identity and authorized_keys; no password is ever asked for"},
+	{"…: Permission denied (", ReasonAuth, "check user, identity and authorized_keys; a password is asked for only where the caller can answer"},
 	{"Too many authentication failures", ReasonAuth, "give the key with identity="},
 	{"Received disconnect from …Too many authentication failures", ReasonAuth, "give the key with identity="},
 	{"Bad owner or permissions on ", ReasonConfig, "make the file writable by its owner only"},
