@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package job tests jobs against real parts: keepers behind real sudo, a real sshd on loopback, both in a row, and a user
 // namespace, in a private place on this machine; see tests/stage.
 //
