@@ -12,7 +12,7 @@ import (
 var (
 	specHops = []string{
 		"self\tright here, in a fresh process", "sudo\troot through sudo", "sudo=\tanother user through sudo",
-		"ssh=\tanother host", "userns\tin a user namespace of its own", "command=\tbehind a command of your own",
+		"ssh=\tanother host", "socket=\ta server on a unix socket", "userns\tin a user namespace of its own", "command=\tbehind a command of your own",
 	}
 	specSettings = []string{
 		"chdir=\tthe directory there", "env:\ta variable, as in env:LANG=C", "nice=\tadded to the priority",

@@ -1,12 +1,13 @@
 // Package serve tests servers on unix sockets against real parts: a server in another process, callers of other users, ssh
 // before the socket, and the death of each part. The tests run as an ordinary user in a private place on this machine; see
-// tests/stage.
+// tests/stage. SERVE_FULL=1 runs the suite at full size.
 package serve
 
 import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"log/slog"
 	"os"
@@ -36,6 +37,9 @@ func TestMain(m *testing.M) {
 		os.Exit(playCaller(role))
 	}
 	st = stage.Enter(stage.Options{Keep: []string{"SERVE_*"}})
+	if os.Getenv("SERVE_FULL") != "1" {
+		_ = flag.Set("test.short", "true") // for the suite, which runs many times
+	}
 	os.Exit(m.Run())
 }
 

@@ -34,6 +34,9 @@ func TestConformance(t *testing.T) {
 				st.NeedSSH(t)
 			}
 			t.Run("once", func(t *testing.T) {
+				if name != "socket" && testing.Short() {
+					t.Skip("as without ssh; SERVE_FULL=1 runs it")
+				}
 				couriertest.Run(t, func(*testing.T) box.Courier { return delivery.Once{Via: via} })
 			})
 			t.Run("session", func(t *testing.T) {
