@@ -1,6 +1,6 @@
 // Package deploy tests that the program comes along: to real sshd and sudo in a private place on this machine, see
 // tests/stage, and to a container that holds nothing but busybox, see tests/deploy/busybox. How often the racer tries
-// is set by DEPLOY_RACES (100; the full number is 10000).
+// is set by DEPLOY_RACES (100; the full number is 10000); DEPLOY_FULL=1 holds all targets to the whole suite.
 package deploy
 
 import (
