@@ -89,11 +89,7 @@ func Examine(ctx context.Context, spec transport.Spec) ([]Finding, error) {
 		err = e.visit(ctx, 0)
 		return e.findings, err
 	}
-	here, err := lookHere(ctx, e.question(0))
-	if err != nil {
-		return nil, err
-	}
-	e.add(e.hops[0].String(), here.Next...)
+	e.add(e.hops[0].String(), nextHop(ctx, e.hops[0], e.program, len(e.hops) == 1)...)
 	for i := range e.hops {
 		if err := e.visit(ctx, i+1); err != nil {
 			return e.findings, err
@@ -139,7 +135,7 @@ func (e *examination) hopBefore(place int) string {
 
 // question is what a worker at a place is asked.
 func (e *examination) question(place int) question {
-	q := question{Program: e.program, Digest: e.digest}
+	q := question{Digest: e.digest}
 	if place < len(e.hops) {
 		q.Next = e.hops[place].String()
 		q.Last = place == len(e.hops)-1

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"os"
 	"sync"
 	"time"
 
@@ -18,12 +19,12 @@ import (
 var look = registry.Register("deliveryboy.doctor.look", lookHere,
 	registry.Rules{Doc: "looks for what keeps workers from working well; changes nothing", Idempotent: true})
 
-// A question says what to look at.
+// A question says what to look at. Whoever may call the function chooses it, and the function may run as root: it leads to no
+// file, and to no program but sudo and ssh.
 type question struct {
-	Program string // the path that a worker is started by
-	Digest  string // of the asker's program
-	Next    string // the hop that is next, in spec form; empty if there is none
-	Last    bool   // the worker is right behind that hop
+	Digest string // of the asker's program
+	Next   string // the hop that is next, in spec form; empty if there is none
+	Last   bool   // the worker is right behind that hop
 }
 
 // A report is the answer.
@@ -33,6 +34,7 @@ type report struct {
 	Now  time.Time
 }
 
+// lookHere looks around in a worker, which was started by the path that the next one is started by, too.
 func lookHere(ctx context.Context, q question) (report, error) {
 	r := report{Now: time.Now()}
 	digest, err := ownDigest()
@@ -44,29 +46,51 @@ func lookHere(ctx context.Context, q question) (report, error) {
 			What: fmt.Sprintf("the file of the program there is not the one here, though it says that it is the same build: its SHA-256 is %.12s…, here it is %.12s…", digest, q.Digest),
 			Fix:  "Copy this very file there."})
 	}
-	r.Here = append(r.Here, owners(q.Program, privileged())...)
+	r.Here = append(r.Here, owners(os.Args[0], privileged())...)
 	r.Here = append(r.Here, system(ctx)...)
-	if q.Next != "" {
-		r.Next, err = nextHop(ctx, q)
+	if q.Next == "" {
+		return r, nil
 	}
-	return r, err
+	spec, err := transport.Parse(q.Next)
+	if err != nil {
+		return r, err
+	}
+	if hop := harmless(spec.Via); hop != nil {
+		r.Next = nextHop(ctx, hop, os.Args[0], q.Last)
+	}
+	return r, nil
+}
+
+// harmless is a hop without what could lead a question about it to other programs or files than those of this place; nil if
+// nothing of it is left.
+func harmless(hop transport.Transport) transport.Transport {
+	switch hop := hop.(type) {
+	case transport.Sudo:
+		if hop.Chroot != "" {
+			return nil
+		}
+		hop.Program, hop.Dir, hop.PreserveEnv = "", "", nil
+		return hop
+	case transport.SSH:
+		plain := transport.SSH{Host: hop.Host, User: hop.User, Port: hop.Port, NoShare: hop.NoShare}
+		if plain.String() != hop.String() {
+			return nil // what is left would be another connection
+		}
+	}
+	return hop
 }
 
 // nextHop looks at what the next hop needs of this place.
-func nextHop(ctx context.Context, q question) ([]Finding, error) {
-	spec, err := transport.Parse(q.Next)
-	if err != nil {
-		return nil, err
-	}
-	argv := []string{q.Program, "__deliver", "deliveryboy.doctor.look"}
+func nextHop(ctx context.Context, hop transport.Transport, program string, last bool) []Finding {
+	argv := []string{program, "__deliver", "deliveryboy.doctor.look"}
 	var found []Finding
-	if q.Last && sameFiles(spec.Via) {
-		found = append(found, runnable(q.Program)...)
-		if transport.GainsPrivilege(spec.Via) {
-			found = append(found, owners(q.Program, true)...)
+	if last && sameFiles(hop) {
+		found = append(found, runnable(program)...)
+		if transport.GainsPrivilege(hop) {
+			found = append(found, owners(program, true)...)
 		}
 	}
-	switch hop := spec.Via.(type) {
+	switch hop := hop.(type) {
 	case transport.Sudo:
 		found = append(found, noNewPrivileges()...)
 		found = append(found, sudo(ctx, hop, argv)...)
@@ -75,7 +99,7 @@ func nextHop(ctx context.Context, q question) ([]Finding, error) {
 	case transport.SSH:
 		found = append(found, ssh(ctx, hop, argv)...)
 	}
-	return found, nil
+	return found
 }
 
 // sameFiles reports whether the worker behind a hop starts from the files of this place.

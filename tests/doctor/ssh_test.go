@@ -107,3 +107,51 @@ func TestStopWithoutProgram(t *testing.T) {
 	names(t, found, doctor.Finding{Check: "program", Severity: doctor.Note, What: "there is no worker at this stop"})
 	names(t, found, doctor.Finding{Hop: "sudo", Check: "program", Severity: doctor.Error, What: "program not found"})
 }
+
+// TestForcedCommand has a command in authorized_keys that runs instead of what the client asks for, and one that only
+// prints before it.
+func TestForcedCommand(t *testing.T) {
+	st.NeedSSH(t)
+	keys := filepath.Join(st.Home, ".ssh", "authorized_keys")
+	before, err := os.ReadFile(keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.WriteFile(keys, before, 0o600); err != nil {
+			t.Error(err)
+		}
+	})
+	for _, c := range []struct {
+		command string
+		reached bool
+		want    doctor.Finding
+	}{
+		{`echo nothing to see here`, false, doctor.Finding{Check: "worker", Severity: doctor.Error, Fix: "ForceCommand"}},
+		{`echo hello; exec sh -c \"$SSH_ORIGINAL_COMMAND\"`, true, doubt("output", "hello")},
+	} {
+		if err := os.WriteFile(keys, append([]byte(`command="`+c.command+`" `), before...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		found, err := examine(t, transport.Spec{Via: sshHop(), Binary: st.Binary})
+		if (err == nil) != c.reached {
+			t.Errorf("reached: %v", err)
+		}
+		names(t, found, c.want)
+	}
+}
+
+// TestBehindAStop looks at sudo from a worker that is itself behind a hop.
+func TestBehindAStop(t *testing.T) {
+	st.NeedSSH(t)
+	st.NeedSudo(t)
+	st.NeedRoot(t)
+	st.Root.SetSudoers(t, filled("Defaults log_output\n"+allowed))
+	found, err := examine(t, transport.Spec{Via: transport.Chain{sshHop(), transport.Sudo{}}, Binary: st.Binary})
+	if err != nil {
+		t.Errorf("%+v", err)
+	}
+	want := doubt("sudoers", "log_output")
+	want.Hop = "sudo"
+	names(t, found, want)
+}
