@@ -1,9 +1,9 @@
 // Package transport says how a copy of this program is started somewhere else: as another user, on another host, or
 // both.
 //
-// A [Transport] is a value that turns the argv of a worker into a longer argv that runs it there: [Self], [Sudo],
-// [SSH], [Userns], [Command]. Transports compose: a [Chain] is a transport. None of them starts anything. [Build] adds
-// the one thing that depends on this machine, which file the outermost program is, and refuses a file that someone
+// A [Transport] is a value that turns the argv of a worker into a longer argv that runs it there: [Sudo], [SSH], [Su],
+// [Docker], [Kubectl] and many more, [Command] and [Template] for any other tool. Transports compose: a [Chain] is a
+// transport. None of them starts anything. [Build] adds the one thing that depends on this machine, which file the outermost program is, and refuses a file that someone
 // other than root could have replaced:
 //
 //	argv, err := transport.Build(transport.Sudo{User: "www"}, []string{"/opt/app", "__deliver"})

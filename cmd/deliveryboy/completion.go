@@ -13,6 +13,14 @@ var (
 	specHops = []string{
 		"self\tright here, in a fresh process", "sudo\troot through sudo", "sudo=\tanother user through sudo",
 		"ssh=\tanother host", "socket=\ta server on a unix socket", "userns\tin a user namespace of its own", "command=\tbehind a command of your own",
+		"template=\tbehind any other tool", "su\troot through su", "su=\tanother user through su", "doas\troot through doas",
+		"doas=\tanother user through doas", "runuser=\tanother user, for root", "setpriv\tfewer rights",
+		"setpriv=\tother ids, for root", "pkexec\troot through polkit", "run0\troot through systemd",
+		"systemd_run\ta service of its own", "newroot=\tanother root directory", "unshare=\tnamespaces of its own",
+		"nsenter=\tthe namespaces of a process", "jexec=\ta jail of FreeBSD", "docker=\ta container of docker",
+		"docker_run=\ta fresh container of an image", "podman=\ta container of podman", "nerdctl=\ta container of containerd",
+		"kubectl=\ta pod", "lxc=\tan instance of LXD", "incus=\tan instance of Incus", "lxc_attach=\ta container of LXC",
+		"machinectl=\ta container of systemd", "vagrant\ta virtual machine", "bsub\ta host of LSF", "srun\ta node of Slurm",
 	}
 	specSettings = []string{
 		"chdir=\tthe directory there", "env:\ta variable, as in env:LANG=C", "nice=\tadded to the priority",
