@@ -20,6 +20,9 @@ func ssh(ctx context.Context, hop transport.SSH, argv []string) []Finding {
 		return []Finding{{Check: checkConfig, Severity: Error, What: oneLine(err.Error()), Fix: "Install the OpenSSH client from its package, or correct the spec."}}
 	}
 	out, said, status, err := ask(ctx, slices.Insert(slices.Clone(run), 1, "-G")...)
+	if ctx.Err() != nil {
+		return nil // there is no time to find out
+	}
 	if err != nil {
 		return []Finding{{Check: checkConfig, Severity: Error, What: "ssh -G: " + err.Error(), Fix: "Run it by hand, to see what it waits for."}}
 	}

@@ -23,6 +23,9 @@ func (e *examination) visit(ctx context.Context, place int) error {
 	w := &watcher{courier: at}
 	before := time.Now()
 	r, err := look.On(w)(ctx, e.question(place))
+	if errors.Is(err, context.Canceled) {
+		return err // that is no finding
+	}
 	if err != nil {
 		return e.failed(place, err)
 	}
@@ -85,6 +88,11 @@ func (w *watcher) Deliver(ctx context.Context, b *box.Box) (*box.Reply, error) {
 func fromError(err error) (f Finding, passable bool) {
 	f = Finding{Check: checkWorker, Severity: Error, What: oneLine(err.Error()),
 		Fix: "Look whether a ForceCommand, a login script or a restricted shell stands between the transport and the program."}
+	if errors.Is(err, context.DeadlineExceeded) {
+		f.Check, f.What = checkReachable, "no worker answered in the time that there was"
+		f.Fix = "Give it longer, or look what the hop waits for."
+		return f, false
+	}
 	if skew := (*box.VersionSkewError)(nil); errors.As(err, &skew) {
 		f.Check, f.What = checkBuild, "the program there is another build: "+oneLine(skew.Error())
 		f.Fix = "Copy this very file there, or let --deploy bring it."

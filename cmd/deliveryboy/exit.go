@@ -37,10 +37,10 @@ var exits = []struct {
 	of      func(error) int // 0 if it is not this one
 }{
 	{"128+n", "signal n ended the command, the function, or a program that the function ran", signalStatus},
+	{"69", "doctor could not pass a hop", impassableStatus},
 	{"64", "the command line is wrong", usageStatus},
 	{"65", "an argument is no value of its type, or cannot be packed", dataStatus},
 	{"69", "the call did not end in time", lateStatus},
-	{"69", "doctor could not pass a hop", impassableStatus},
 	{"69", "a job is not there, is lost, could not be run, or is not as far as that needs", jobStatus},
 	{"n", "the function failed with an exit status of its own: that of a program, or of os.Exit", ownStatus},
 	{"2", "the function panicked", panicStatus},

@@ -1,7 +1,9 @@
 package doctor
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"github.com/seed354a1416/deliveryboy/doctor"
 	"github.com/seed354a1416/deliveryboy/transport"
@@ -75,4 +77,16 @@ func TestNoNewPrivileges(t *testing.T) {
 	want := problem("privilege", "no_new_privs")
 	want.Hop = "sudo"
 	names(t, found, want)
+}
+
+// TestNoAnswer gives a hop too little time.
+func TestNoAnswer(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	via := transport.Command{Prefix: []string{"sh", "-c", "exec sleep 30", "sh"}}
+	found, err := doctor.Examine(ctx, transport.Spec{Via: via, Binary: program(t)})
+	if err == nil {
+		t.Error("reached")
+	}
+	names(t, found, problem("reachable", "no worker answered in the time"))
 }
