@@ -81,7 +81,7 @@ type Stage struct {
 
 	User, Home string // the ordinary user with sudo rights, and its home
 	UID, GID   int
-	Password   string // of User, for rules that ask for one
+	Password   string // of User, for rules that ask for one; sshd takes it too
 	Second     string // another ordinary user, without any rights
 	SecondHome string
 	SecondUID  int
