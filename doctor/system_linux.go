@@ -6,6 +6,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strings"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -80,7 +81,7 @@ func support() []Finding {
 		_ = unix.Close(fd)
 	}
 	var reaper int
-	if err := unix.Prctl(unix.PR_GET_CHILD_SUBREAPER, pointer(&reaper), 0, 0, 0); err != nil {
+	if err := unix.Prctl(unix.PR_GET_CHILD_SUBREAPER, uintptr(unsafe.Pointer(&reaper)), 0, 0, 0); err != nil {
 		lacks("PR_SET_CHILD_SUBREAPER", "3.4")
 	}
 	return found

@@ -53,6 +53,7 @@ func place(t *testing.T, program string) string {
 	t.Helper()
 	dir := filepath.Join(st.Dir, strings.NewReplacer("/", "-", " ", "-").Replace(t.Name()))
 	asRoot(t, `mkdir -m 755 "$1"; [ -z "$3" ] || install -m 755 "$2" "$1/$3"`, dir, st.Binary, program)
+	t.Cleanup(func() { asRoot(t, `rm -r "$1"`, dir) })
 	return dir
 }
 

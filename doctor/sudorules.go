@@ -1,0 +1,101 @@
+package doctor
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/seed354a1416/deliveryboy/transport"
+)
+
+// entries are the findings about the rules: whether one allows argv, without a password, and what it adds.
+func (p policy) entries(hop transport.Sudo, argv []string, allowed bool) []Finding {
+	rules := slices.DeleteFunc(slices.Clone(p.rules), func(r sudoRule) bool { return !r.about(argv[0]) })
+	if !allowed {
+		what := "no rule in sudoers allows " + argv[0] + " for this user and target"
+		if len(rules) > 0 {
+			what = fmt.Sprintf("sudoers names %s, but does not allow this user to run it with these arguments as this target: %s",
+				argv[0], oneLine(rules[len(rules)-1].command))
+		}
+		return []Finding{{Check: checkAuth, Severity: Error, What: what, Fix: rule(hop, slices.Clone(argv))}}
+	}
+	if len(rules) == 0 {
+		return nil // by a pattern; what it says about passwords shows when it is run
+	}
+	var found []Finding
+	if os.Geteuid() != 0 && !slices.ContainsFunc(rules, func(r sudoRule) bool { return r.has("NOPASSWD", "PASSWD") }) {
+		found = append(found, Finding{Check: checkAuth, Severity: Warning,
+			What: "the rule has no NOPASSWD: what works now, with a ticket, fails when that is over",
+			Fix:  rule(hop, slices.Clone(argv))})
+	}
+	last := rules[len(rules)-1] // the one that counts
+	for _, t := range tagFindings {
+		if last.has(t.tag, t.unset) {
+			found = append(found, Finding{Check: checkSudoers, Severity: t.severity, What: "the rule in sudoers has " + t.tag + ": " + t.what, Fix: t.fix})
+		}
+	}
+	return found
+}
+
+var tagFindings = []struct {
+	tag, unset string
+	severity   Severity
+	what, fix  string
+}{
+	{"NOEXEC", "EXEC", Error, whatNoexec, "Take NOEXEC from the rule, or set EXEC."},
+	{"SETENV", "NOSETENV", Warning, "the caller chooses the environment of root's process", "Take SETENV from the rule; what a worker needs is in its call."},
+	{"LOG_INPUT", "NOLOG_INPUT", Warning, whatLogged, fixLogged},
+	{"LOG_OUTPUT", "NOLOG_OUTPUT", Warning, whatLogged, fixLogged},
+	{"INTERCEPT", "NOINTERCEPT", Warning, "sudo looks at each program that functions start", "Take INTERCEPT from the rule."},
+}
+
+const (
+	whatLogged = "arguments and results of calls are written to sudo's log, secrets included"
+	whatNoexec = "a program that is linked dynamically cannot start its worker, nor others"
+	fixLogged  = "Set !log_input and !log_output for this command in sudoers."
+)
+
+// settings are the findings about the defaults.
+func (p policy) settings() []Finding {
+	var found []Finding
+	for _, setting := range p.defaults {
+		name, value, _ := strings.Cut(setting, "=")
+		name, value = strings.TrimRight(name, "+- "), strings.Trim(value, `" `)
+		for _, d := range defaultFindings {
+			if d.name == name && (d.bad == nil || d.bad(value)) {
+				found = append(found, Finding{Check: checkSudoers, Severity: d.severity, What: "sudoers sets " + setting + ": " + d.what, Fix: d.fix})
+			}
+		}
+	}
+	return found
+}
+
+var defaultFindings = []struct {
+	name      string
+	bad       func(value string) bool // nil: always
+	severity  Severity
+	what, fix string
+}{
+	{"requiretty", nil, Error, "sudo refuses to run without a terminal, and workers have none", "Set !requiretty for this command or user in sudoers."},
+	{"use_pty", nil, Note, "sudo passes all bytes on itself, so that open files cannot pass and calls take a little longer", "Set !use_pty for this command, if that matters."},
+	{"log_input", nil, Warning, whatLogged, fixLogged}, {"log_output", nil, Warning, whatLogged, fixLogged},
+	{"log_stdin", nil, Warning, whatLogged, fixLogged}, {"log_stdout", nil, Warning, whatLogged, fixLogged},
+	{"log_stderr", nil, Warning, whatLogged, fixLogged},
+	{"!env_reset", nil, Warning, "the caller's environment reaches root's process", "Set env_reset in sudoers."},
+	{"setenv", nil, Warning, "the caller chooses the environment of root's process", "Set !setenv in sudoers."},
+	{"env_file", nil, Note, "its variables reach the guardian, which drops most of them", "Give variables with the call instead."},
+	{"closefrom", above(3), Warning, "open files of the caller reach root's process", "Leave closefrom at 3."},
+	{"closefrom_override", nil, Warning, "the caller may have open files reach root's process", "Set !closefrom_override in sudoers."},
+	{"timestamp_timeout", func(v string) bool { return strings.HasPrefix(v, "-") }, Warning, "a ticket never ends, so that one password lets everything through", "Set timestamp_timeout to a few minutes, or 0."},
+	{"noexec", nil, Error, whatNoexec, "Set !noexec for this command in sudoers."},
+	{"intercept", nil, Warning, "sudo looks at each program that functions start", "Set !intercept for this command in sudoers."},
+}
+
+func above(limit int) func(string) bool {
+	return func(value string) bool {
+		n, err := strconv.Atoi(value)
+		return err == nil && n > limit
+	}
+}
