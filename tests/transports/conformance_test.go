@@ -20,6 +20,7 @@ type way struct {
 	local    bool
 	anyBuild bool // without /proc a program cannot tell its build
 	alike    bool // is to another one of these as regards the suite, which runs it only at full size
+	warm     bool // of the suite, only the warm worker at less than full size
 	programs []string
 }
 
@@ -33,19 +34,19 @@ func ways(t *testing.T) []way {
 		{name: "doas", via: chain(asUser(), transport.Doas{}), guarded: true, local: true, programs: []string{"doas"}},
 		{name: "doas user", via: chain(asUser(), transport.Doas{User: st.Second}), uid: st.SecondUID, guarded: true, local: true,
 			alike: true, programs: []string{"doas"}},
-		{name: "runuser", via: transport.Runuser{User: st.User}, uid: st.UID, guarded: true, local: true, programs: []string{"runuser"}},
+		{name: "runuser", via: transport.Runuser{User: st.User}, uid: st.UID, guarded: true, local: true, programs: []string{"runuser"}, warm: true},
 		{name: "setpriv", via: asUser(), uid: st.UID, guarded: true, local: true, alike: true},
 		{name: "setpriv no rights", via: transport.Setpriv{NoNewPrivs: true, NoCaps: true}, local: true, alike: true},
-		{name: "chroot", via: transport.Chroot{Dir: jail()}, guarded: true, local: true},
+		{name: "chroot", via: transport.Chroot{Dir: jail()}, guarded: true, local: true, warm: true},
 		{name: "chroot user", via: transport.Chroot{Dir: jail(), User: st.User}, uid: st.UID, guarded: true, local: true, alike: true},
 		{name: "chroot without proc", via: transport.Chroot{Dir: bareJail()}, local: true, anyBuild: true, alike: true},
 		{name: "unshare", via: transport.Unshare{Namespaces: transport.Namespaces{Mount: true, UTS: true, IPC: true}}, local: true, alike: true},
 		{name: "unshare pid", via: transport.Unshare{Namespaces: transport.Namespaces{PID: true}}, guarded: true, local: true},
 		{name: "nsenter", via: transport.Nsenter{Target: elsewhere(t, "--mount", "--uts")}, guarded: true, local: true, alike: true},
 		{name: "nsenter pid", via: transport.Nsenter{Target: elsewhere(t, "--pid", "--mount-proc", "--fork", "--kill-child"),
-			Namespaces: transport.Namespaces{Mount: true, PID: true}}, guarded: true, local: true},
+			Namespaces: transport.Namespaces{Mount: true, PID: true}}, guarded: true, local: true, warm: true},
 		{name: "template", via: transport.Template{Words: []string{"sh", "-c", "exec {command}"}}, alike: true},
-		{name: "template text", via: transport.Template{Words: []string{"env", "A=b", "{argv}"}, Text: true}},
+		{name: "template text", via: transport.Template{Words: []string{"env", "A=b", "{argv}"}, Text: true}, warm: true},
 		{name: "user, sudo, su user", via: chain(asUser(), transport.Sudo{}, transport.Su{User: st.Second}), uid: st.SecondUID,
 			guarded: true, local: true, alike: true},
 		{name: "ssh, ssh", via: chain(sshAs(st.User), sshAs(st.Second)), uid: st.SecondUID, alike: true},
@@ -104,6 +105,9 @@ func TestConformance(t *testing.T) {
 		}
 		t.Parallel()
 		t.Run("once", func(t *testing.T) {
+			if w.warm && os.Getenv("TRANSPORTS_FULL") != "1" {
+				t.Skip("once as another one of these; TRANSPORTS_FULL=1 runs it")
+			}
 			couriertest.Run(t, func(*testing.T) box.Courier { return delivery.Once{Via: w.via} })
 		})
 		t.Run("session", func(t *testing.T) {

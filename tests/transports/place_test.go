@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 
 	"github.com/seed354a1416/deliveryboy/tests/rootfs"
@@ -67,7 +66,7 @@ func makeJail(dir string, whole bool) error {
 	if !whole {
 		return os.WriteFile(dir+"/dev/null", nil, 0o666)
 	}
-	return errors.Join(syscall.Mount("proc", dir+"/proc", "proc", 0, ""), syscall.Mount("/dev", dir+"/dev", "", syscall.MS_BIND|syscall.MS_REC, ""))
+	return errors.Join(exec.Command("mount", "-t", "proc", "proc", dir+"/proc").Run(), exec.Command("mount", "--rbind", "/dev", dir+"/dev").Run())
 }
 
 // elsewhere starts a process in namespaces of its own, and returns its number as it is here.
