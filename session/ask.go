@@ -74,9 +74,9 @@ func newAsker(ctx context.Context, o *Options) (*asker, error) {
 }
 
 // start starts the transport, or what leads to a relay, and answers what it asks.
-func (a *asker) start(via transport.Transport, argv []string) (*process, error) {
+func (a *asker) start(ctx context.Context, via transport.Transport, argv []string) (*process, error) {
 	if a == nil {
-		return start(via, argv)
+		return start(ctx, via, argv)
 	}
 	a.mu.Lock()
 	a.process++
@@ -85,8 +85,8 @@ func (a *asker) start(via transport.Transport, argv []string) (*process, error) 
 	if a.desk != nil && !first {
 		a.desk.Expect()
 	}
-	p, err := start(via, argv, a.env...)
-	if err == nil && a.desk != nil {
+	p, err := start(ctx, via, argv, a.env...)
+	if err == nil && a.desk != nil && p.cmd != nil {
 		a.desk.Admit(p.cmd.Process.Pid)
 	}
 	return p, err

@@ -81,7 +81,7 @@ func (l *link) dial(ctx context.Context, names []string) (op string, err error) 
 		return "start", &box.TransportError{Hop: l.via, Argv: l.worker, ExitCode: -1, Err: err}
 	}
 	l.argv = l.shown(argv)
-	if l.process, err = l.asker.start(o.Via, argv); err != nil {
+	if l.process, err = l.asker.start(ctx, o.Via, argv); err != nil {
 		return "start", &box.TransportError{Hop: l.via, Argv: l.argv, ExitCode: -1, Err: err}
 	}
 	l.excess.live = io.Discard

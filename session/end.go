@@ -103,33 +103,30 @@ func (l *link) cancelled(ctx context.Context) error {
 
 // fault reads from the transport's exit how the worker ended. It is nil if the worker may not have ended at all.
 func (l *link) fault() *box.Fault {
-	state := l.process.ended
-	status, ok := state.Sys().(syscall.WaitStatus)
-	if !ok {
-		return box.ExitFault(state.ExitCode())
-	}
-	if status.Signaled() && transport.KeepsSignals(l.options.Via) {
+	end := l.process.ended
+	switch {
+	case end.lost != nil:
+		return nil
+	case end.signal != 0 && transport.KeepsSignals(l.options.Via):
 		return nil // the signal ended ssh, or its like, which says nothing about the worker
+	case end.signal != 0 && !crashSignals[end.signal]:
+		return box.SignalFault(signalName(end.signal), end.signal == syscall.SIGKILL && l.oom.happened())
 	}
-	if status.Signaled() && !crashSignals[status.Signal()] {
-		return box.SignalFault(signalName(status.Signal()), status.Signal() == syscall.SIGKILL && l.oom.happened())
-	}
-	if crash, ok := box.CrashFault(string(l.process.said.Kept)); ok && !state.Success() {
+	if crash, ok := box.CrashFault(string(l.process.said.Kept)); ok && end.code != 0 {
 		return crash
 	}
-	if status.Signaled() {
-		return box.SignalFault(signalName(status.Signal()), false)
+	if end.signal != 0 {
+		return box.SignalFault(signalName(end.signal), false)
 	}
-	code := status.ExitStatus()
 	switch ssh := l.throughSSH(); {
-	case ssh && code == 255 && lostConnection(string(l.process.said.Kept)):
+	case ssh && end.code == 255 && lostConnection(string(l.process.said.Kept)):
 		return nil
-	case ssh && code == 255: // ssh does not tell which signal ended the worker
+	case ssh && end.code == 255: // ssh does not tell which signal ended the worker
 		return box.SignalFault("", false)
-	case code > 128 && code < 160 && transport.CodesSignals(l.options.Via):
-		return box.SignalFault(signalName(syscall.Signal(code-128)), false)
+	case end.code > 128 && end.code < 160 && transport.CodesSignals(l.options.Via):
+		return box.SignalFault(signalName(syscall.Signal(end.code-128)), false)
 	}
-	return box.ExitFault(code)
+	return box.ExitFault(end.code)
 }
 
 // crashSignals are those by which the Go runtime may end a process after it has said why.
@@ -179,11 +176,12 @@ func (l *link) transportError(err error) error {
 		return e
 	}
 	e.Stderr = string(l.process.said.Kept)
-	state := l.process.ended
-	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
-		e.Signal = signalName(status.Signal())
-	} else {
-		e.ExitCode = state.ExitCode()
+	end := l.process.ended
+	if e.ExitCode = end.code; end.signal != 0 {
+		e.Signal, e.ExitCode = signalName(end.signal), -1
+	}
+	if end.lost != nil {
+		e.Err = fmt.Errorf("%w (%w)", err, end.lost)
 	}
 	d := transport.Diagnose(l.options.Via, transport.Exit{Code: e.ExitCode, Signal: e.Signal, Stderr: e.Stderr,
 		Stdout: string(l.excess.prefix.Kept), Answered: l.asker.hasAnswered()})

@@ -1,7 +1,7 @@
 package session
 
 import (
-	"errors"
+	"context"
 	"os"
 	"os/exec"
 	"runtime"
@@ -17,8 +17,9 @@ import (
 
 // A process is a transport that runs, with our ends of its three streams.
 type process struct {
-	cmd     *exec.Cmd
-	stdin   *os.File // closing it is the signal that the caller is gone
+	cmd     *exec.Cmd        // nil if it runs in this process
+	dialed  transport.Dialed // nil if it is a process of its own
+	stdin   *os.File         // closing it is the signal that the caller is gone
 	stdout  *os.File
 	stderr  *os.File
 	socket  bool // stdin is one, so that descriptors can pass
@@ -26,7 +27,7 @@ type process struct {
 
 	said   wire.Excess   // the end of stderr; read it after exited and drained
 	exited chan struct{} // closed when the transport is reaped
-	ended  *os.ProcessState
+	ended  exit          // read it after exited
 	wait   sync.WaitGroup
 	once   sync.Once
 
@@ -38,27 +39,36 @@ type process struct {
 // them.
 const afterlife = 250 * time.Millisecond
 
-func start(via transport.Transport, argv []string, env ...string) (*process, error) {
+func start(ctx context.Context, via transport.Transport, argv []string, env ...string) (*process, error) {
 	p := &process{exited: make(chan struct{}), mayKill: !transport.GainsPrivilege(via), socket: transport.Local(via)}
-	cmd := &exec.Cmd{Path: argv[0], Args: argv, Env: append(english(os.Environ()), env...), SysProcAttr: attributes(via)}
-	if exe, err := os.Executable(); err == nil && argv[0] == exe && runtime.GOOS == "linux" {
-		cmd.Path = "/proc/self/exe" // still this build, if another one was installed meanwhile
-	}
 	theirs, err := p.open()
-	if err == nil {
-		cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs[0], theirs[1], theirs[2]
-		err = cmd.Start()
+	switch d := transport.DialerOf(via); {
+	case err != nil:
+		closeAll(theirs[:])
+	case d != nil:
+		p.dialed, err = d.Dial(ctx, argv, theirs)
+	default:
+		p.cmd, err = execute(via, argv, env, theirs)
+		closeAll(theirs[:])
 	}
-	closeAll(theirs[:])
 	if err != nil {
 		p.closeStreams()
 		return nil, err
 	}
-	p.cmd = cmd
 	p.wait.Add(2)
 	go p.listen()
 	go p.reap()
 	return p, nil
+}
+
+// execute starts a program.
+func execute(via transport.Transport, argv, env []string, streams [3]*os.File) (*exec.Cmd, error) {
+	cmd := &exec.Cmd{Path: argv[0], Args: argv, Env: append(english(os.Environ()), env...), SysProcAttr: attributes(via)}
+	if exe, err := os.Executable(); err == nil && argv[0] == exe && runtime.GOOS == "linux" {
+		cmd.Path = "/proc/self/exe" // still this build, if another one was installed meanwhile
+	}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = streams[0], streams[1], streams[2]
+	return cmd, cmd.Start()
 }
 
 // open makes the three streams.
@@ -121,10 +131,11 @@ func (p *process) listen() {
 
 func (p *process) reap() {
 	defer p.wait.Done()
-	err := p.cmd.Wait()
-	var exit *exec.ExitError
-	if p.ended = p.cmd.ProcessState; errors.As(err, &exit) {
-		p.ended = exit.ProcessState
+	if p.dialed != nil {
+		p.ended.code, p.ended.lost = p.dialed.Wait()
+	} else {
+		_ = p.cmd.Wait() // how it ended is in cmd
+		p.ended = exitOf(p.cmd.ProcessState)
 	}
 	_ = p.stderr.SetReadDeadline(time.Now().Add(afterlife))
 	close(p.exited)
@@ -152,6 +163,11 @@ func (p *process) interrupt() {
 
 // terminate asks the transport to end. It may be stopped, and a stopped process takes no signal but these.
 func (p *process) terminate() {
+	if p.dialed != nil {
+		p.noted("closed the connection")
+		_ = p.dialed.Close()
+		return
+	}
 	p.noted("sent SIGTERM to the transport")
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	_ = p.cmd.Process.Signal(syscall.SIGCONT)
@@ -160,7 +176,7 @@ func (p *process) terminate() {
 // kill ends the transport if that leaves nothing privileged behind. Whoever kills sudo leaves a root process that only
 // root can end.
 func (p *process) kill() {
-	if p.mayKill {
+	if p.mayKill && p.cmd != nil {
 		p.noted("sent SIGKILL to the transport")
 		_ = p.cmd.Process.Kill()
 	}

@@ -33,7 +33,7 @@ func (a *asker) relay(ctx context.Context, i int) error {
 	if l.argv, err = transport.Build(a.via(&o), []string{program, askpass.Verb}); err != nil {
 		return &box.TransportError{Hop: l.via, Argv: []string{program, askpass.Verb}, ExitCode: -1, Err: err}
 	}
-	if l.process, err = a.start(o.Via, l.argv); err != nil {
+	if l.process, err = a.start(ctx, o.Via, l.argv); err != nil {
 		return &box.TransportError{Hop: l.via, Argv: l.argv, ExitCode: -1, Err: err}
 	}
 	patience := newPatience(o.patience(), a, l.process.interrupt)

@@ -31,6 +31,8 @@ var floors = map[string]int{
 	"box": 0, "deploy": 0, "transport": 0, "channel/wire": 0, "process": 0,
 	// A suite stands above all that it uses.
 	"box/couriertest": 4,
+	// What links a heavy module stands above the front door.
+	"transport/xssh": 5,
 	// The cellar: what several floors share; it imports nothing of the house.
 	"internal/armour": -1, "internal/build": -1, "internal/spelling": -1, "internal/gobguard": -1,
 	"internal/detached": -1, "internal/proctree": -1, "internal/askpass": -1,
@@ -47,22 +49,25 @@ var modules = map[string]struct {
 	light bool   // may be linked up to the front door
 	test  bool   // for tests only
 }{
-	"golang.org/x/sys":                {light: true},
-	"github.com/pkg/errors":           {owner: "box", light: true},
-	"github.com/mitchellh/go-homedir": {owner: "transport", light: true},
-	"github.com/hashicorp/go-plugin":  {owner: "plugin"},
-	"github.com/hashicorp/go-hclog":   {owner: "plugin"},
-	"google.golang.org/grpc":          {owner: "plugin"},
-	"google.golang.org/protobuf":      {owner: "plugin"},
-	"github.com/nats-io":              {owner: "cluster"},
-	"github.com/oklog/ulid":           {owner: "job"},
-	"github.com/spf13/cobra":          {owner: "cmd"},
-	"github.com/spf13/pflag":          {owner: "cmd"},
-	"github.com/BurntSushi/toml":      {owner: "cmd"},
-	"github.com/google/go-cmp":        {test: true},
-	"go.uber.org/goleak":              {test: true},
-	"pgregory.net/rapid":              {test: true},
-	"github.com/rogpeppe/go-internal": {test: true},
+	"golang.org/x/sys":                 {light: true},
+	"github.com/pkg/errors":            {owner: "box", light: true},
+	"github.com/mitchellh/go-homedir":  {owner: "transport", light: true},
+	"github.com/hashicorp/go-plugin":   {owner: "plugin"},
+	"github.com/hashicorp/go-hclog":    {owner: "plugin"},
+	"google.golang.org/grpc":           {owner: "plugin"},
+	"google.golang.org/protobuf":       {owner: "plugin"},
+	"github.com/nats-io":               {owner: "cluster"},
+	"github.com/oklog/ulid":            {owner: "job"},
+	"github.com/spf13/cobra":           {owner: "cmd"},
+	"github.com/spf13/pflag":           {owner: "cmd"},
+	"github.com/BurntSushi/toml":       {owner: "cmd"},
+	"golang.org/x/crypto":              {owner: "transport/xssh"},
+	"github.com/skeema/knownhosts":     {owner: "transport/xssh"},
+	"github.com/kevinburke/ssh_config": {owner: "transport/xssh"},
+	"github.com/google/go-cmp":         {test: true},
+	"go.uber.org/goleak":               {test: true},
+	"pgregory.net/rapid":               {test: true},
+	"github.com/rogpeppe/go-internal":  {test: true},
 }
 
 // pkg is what "go list" knows about one package.

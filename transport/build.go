@@ -27,7 +27,7 @@ func Build(t Transport, argv []string) ([]string, error) {
 		}
 	}
 	out := steps[0]
-	if _, own := hops[0].(Socket); own { // what runs is argv's own program
+	if _, own := hops[0].(Socket); own || dialer(hops) != nil { // what runs is argv's own program, or none
 		return out, nil
 	}
 	out[0], err = findProgram(out[0])

@@ -85,6 +85,9 @@ func hopCommand(hop Transport, argv []string, far bool) ([]string, error) {
 	if !far {
 		return hop.Command(argv)
 	}
+	if _, ok := hop.(Dialer); ok {
+		return nil, fmt.Errorf("transport: chain: %s reaches out from this process, so it can only be the first hop", hop)
+	}
 	if ssh, ok := hop.(SSH); ok {
 		hop = farSSH{ssh}
 	}

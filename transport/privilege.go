@@ -16,6 +16,9 @@ func factsOf(hop Transport) facts {
 	if h, ok := hop.(interface{ facts() facts }); ok {
 		return h.facts()
 	}
+	if _, ok := hop.(Dialer); ok {
+		return facts{away: true, codes: true}
+	}
 	return facts{gains: true}
 }
 

@@ -31,8 +31,11 @@ func sudoRow() row {
 }
 
 // coldCall is a call through a transport, against the start of this program in the same way.
-func coldCall(via transport.Transport, g goal) (*race, error) {
-	bare, err := floorVia(via, noop)
+func coldCall(via transport.Transport, g goal) (*race, error) { return coldAgainst(via, via, g) }
+
+// coldAgainst is a call through a transport, against the start of this program through another one.
+func coldAgainst(via, other transport.Transport, g goal) (*race, error) {
+	bare, err := floorVia(other, noop)
 	if err != nil {
 		return nil, err
 	}

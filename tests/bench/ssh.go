@@ -7,6 +7,7 @@ import (
 
 	"github.com/seed354a1416/deliveryboy/tests/stage"
 	"github.com/seed354a1416/deliveryboy/transport"
+	"github.com/seed354a1416/deliveryboy/transport/xssh"
 )
 
 // sshRows are calls through a real sshd: with a connection of their own, and over one that is there.
@@ -23,6 +24,15 @@ func sshRows() []row {
 		{
 			id: "R3", name: "cold call, ssh, shared connection", unit: milliseconds, rounds: 100, needs: []string{stage.SSH},
 			set: sharedConnection,
+		},
+		{
+			id: "R3", name: "cold call, ssh in this process, own connection", unit: milliseconds, rounds: 20, needs: []string{stage.SSH},
+			set: func(st *stage.Stage) (*race, error) {
+				program := hop(st)
+				program.NoShare = true
+				here := xssh.SSH{Host: program.Host, Port: program.Port, User: program.User, ConfigFile: program.ConfigFile}
+				return coldAgainst(here, program, goal{AtMost: 0.5})
+			},
 		},
 	}
 }
