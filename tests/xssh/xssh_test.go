@@ -132,6 +132,36 @@ func TestEnds(t *testing.T) {
 	}
 }
 
+// TestCloseUnread: a connection ends when it is closed, also if nobody reads what comes.
+func TestCloseUnread(t *testing.T) {
+	st.NeedSSH(t)
+	var ours, theirs [3]*os.File
+	for i := range theirs {
+		r, w, err := os.Pipe()
+		must(t, err)
+		if ours[i], theirs[i] = r, w; i == 0 {
+			ours[i], theirs[i] = w, r
+		}
+		defer ours[i].Close()
+	}
+	line, err := hop().Dial(t.Context(), []string{"echo begun; exec cat /dev/zero"}, theirs)
+	must(t, err)
+	if _, err := ours[1].Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	_ = line.Close()
+	ended := make(chan error, 1)
+	go func() { _, err := line.Wait(); ended <- err }()
+	select {
+	case err := <-ended:
+		if err == nil {
+			t.Error("the command did not end by itself")
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("it does not end")
+	}
+}
+
 // TestTrust: an unknown key, another key, and a host that takes no key of ours are errors, before anything is sent.
 func TestTrust(t *testing.T) {
 	st.NeedSSH(t)

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/sys/unix"
@@ -57,12 +58,16 @@ func (l *line) Wait() (code int, err error) {
 	return exit.ExitStatus(), nil
 }
 
-// Close ends the connection. The far side sees the end of stdin.
+// Close ends the connection. The far side sees the end of stdin. What nobody reads here keeps nobody waiting any more.
 func (l *line) Close() error {
 	if l.client == nil {
 		return nil
 	}
-	return l.client.Close()
+	err := l.client.Close()
+	for _, f := range l.streams[1:] {
+		_ = f.SetWriteDeadline(time.Now())
+	}
+	return err
 }
 
 func (l *line) closeStreams() {
