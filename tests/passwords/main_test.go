@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package passwords tests how sudo and ssh get the passwords that they ask for: real sudo with rules of many kinds, a real
 // sshd that takes passwords, and both in a row. The tests run as an ordinary user in a private place on this machine; see
 // tests/stage.

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package serve tests servers on unix sockets against real parts: a server in another process, callers of other users, ssh
 // before the socket, and the death of each part. The tests run as an ordinary user in a private place on this machine; see
 // tests/stage. SERVE_FULL=1 runs the suite at full size.
