@@ -19,7 +19,7 @@ func (b *Bridges) exportStream(t reflect.Type, v reflect.Value) (ids []uint32, e
 		p := &pump{from: value.(io.Reader), to: s}
 		p.begin(b)
 		if closes {
-			b.work.Go(func() { heedClose(s, closeIt) })
+			b.work.Go(func() { p.heedClose(closeIt) })
 		}
 		ids = append(ids, s.id)
 	}
@@ -43,6 +43,7 @@ type pump struct {
 	calm    sync.Cond  // one of them has changed
 	reading bool       // in the reader's Read, which may take for ever
 	done    bool
+	closing bool // the other side has closed its stand-in: what the reader says from now on is about that
 }
 
 func (p *pump) begin(b *Bridges) {
@@ -82,11 +83,19 @@ func (p *pump) run() {
 		case err == io.EOF:
 			_ = p.to.CloseWrite()
 			return
+		case err != nil && p.isClosing():
+			return // heedClose answers
 		case err != nil:
 			_ = p.to.CloseWithError(err)
 			return
 		}
 	}
+}
+
+func (p *pump) isClosing() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.closing
 }
 
 func (p *pump) set(reading, done bool) {
@@ -97,10 +106,13 @@ func (p *pump) set(reading, done bool) {
 }
 
 // heedClose closes a reader when its stand-in is closed, which then writes a byte against the direction.
-func heedClose(s *Stream, closeIt func() error) {
+func (p *pump) heedClose(closeIt func() error) {
 	var mark [1]byte
-	if n, _ := s.Read(mark[:]); n > 0 {
-		_ = s.CloseWithError(closeIt())
+	if n, _ := p.to.Read(mark[:]); n > 0 {
+		p.mu.Lock()
+		p.closing = true
+		p.mu.Unlock()
+		_ = p.to.CloseWithError(closeIt())
 	}
 }
 
