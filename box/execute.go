@@ -19,7 +19,7 @@ type Handler interface {
 // A Refusal says that a box arrived but was not opened, or that its results could not be packed. On the near side it
 // becomes a *[DeliveryError].
 type Refusal struct {
-	Class string // "packing" or "encoding"
+	Class string // "packing", "encoding" or "ending"
 	Func  string
 	What  string // as in EncodingError
 	Path  string
@@ -30,7 +30,7 @@ type Refusal struct {
 func (r *Refusal) Error() string { return r.cause().Error() }
 
 func (r *Refusal) cause() error {
-	if r.Class == "packing" {
+	if r.Class == "packing" || r.Ending() {
 		return &PackingError{Func: r.Func, Why: r.Why}
 	}
 	return &EncodingError{What: r.What, Path: r.Path, Why: r.Why}
@@ -45,13 +45,28 @@ func (r *Refusal) Err(o Origin) error {
 	return NewDeliveryError(e)
 }
 
-// RefusalOf turns a packing or encoding error into what travels of it.
+// Ending reports whether the box came to a worker that is about to end: another one may take it.
+func (r *Refusal) Ending() bool { return r != nil && r.Class == ending }
+
+const ending = "ending"
+
+// An EndingError says that a worker takes no more calls.
+type EndingError struct {
+	Func string
+	Why  error
+}
+
+func (e *EndingError) Error() string { return "the worker takes no more calls: " + e.Why.Error() }
+
+// RefusalOf turns such an error into what travels of it.
 func RefusalOf(err error, ran bool) *Refusal {
 	switch e := err.(type) {
 	case *Refusal:
 		return e
 	case *PackingError:
 		return &Refusal{Class: "packing", Func: e.Func, Why: withCause(e.Why, e.Err), Ran: ran}
+	case *EndingError:
+		return &Refusal{Class: ending, Func: e.Func, Why: e.Error(), Ran: ran}
 	case *EncodingError:
 		return &Refusal{Class: "encoding", What: e.What, Path: e.Path, Why: withCause(e.Why, e.Err), Ran: ran}
 	}

@@ -78,14 +78,18 @@ type TypesIn struct {
 	size int
 }
 
-// BoxFromLink reads a box that [TypesOut.SegmentsFor] wrote.
+// BoxFromLink reads a box that [TypesOut.SegmentsFor] wrote. With an error, the box has nothing but the Streams that could be
+// read: nobody else will close them.
 func (t *TypesIn) BoxFromLink(segs [][]byte) (*Box, error) {
 	b, id, err := boxFrom(segs)
 	if err == nil {
 		b.Args.Types, err = t.types("box", id, b.Args.Types)
 	}
-	if err != nil {
-		return nil, err
+	switch {
+	case b == nil:
+		return &Box{}, err
+	case err != nil:
+		return &Box{Streams: b.Streams}, err
 	}
 	return b, nil
 }

@@ -24,7 +24,9 @@ const hidden = "[secret]"
 //	err := setPassword.On(root)("www", box.NewSecret(password))
 //
 // A secret protects from accidents: logs, dumps, error texts. It does not protect from code that uses reflection and
-// unsafe, from a debugger, or from whoever reads this process's memory. The zero value holds the zero value of T.
+// unsafe, from a debugger, or from whoever reads this process's memory. It is not encrypted: a job has its arguments on the
+// target's disk, secrets too, for its user alone, until it has ended, and its result until it is acknowledged. The zero value
+// holds the zero value of T.
 //
 // Two secrets are equal (==) only if one is a copy of the other. In JSON a secret is read as a T, and written as
 // "[secret]". On its way through a call it is as gob has a T: an empty slice may arrive as nil.

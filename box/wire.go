@@ -81,9 +81,13 @@ func (r *Reply) segments(id uint32, types []byte) ([][]byte, error) {
 // *[EncodingError], and never a panic or a large allocation.
 func BoxFromSegments(segs [][]byte) (*Box, error) {
 	b, _, err := boxFrom(segs)
-	return b, err
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
 }
 
+// boxFrom reads a box and the number of its types. With an error, the box may be there nevertheless, up to what is wrong.
 func boxFrom(segs [][]byte) (b *Box, types uint32, err error) {
 	values, err := valuesFrom("box", segs)
 	if err != nil {
@@ -95,10 +99,10 @@ func boxFrom(segs [][]byte) (b *Box, types uint32, err error) {
 	b.Streams = e.streams()
 	trace := e.strings("strings in its trace", maxTrace)
 	if err := e.end("box"); err != nil {
-		return nil, 0, err
+		return b, 0, err
 	}
 	if len(trace)%2 != 0 {
-		return nil, 0, &EncodingError{What: "box", Path: ".Trace", Why: "a key without a value"}
+		return b, 0, &EncodingError{What: "box", Path: ".Trace", Why: "a key without a value"}
 	}
 	if len(trace) > 0 {
 		b.Trace = make(map[string]string, len(trace)/2)

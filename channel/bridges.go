@@ -120,6 +120,7 @@ func (b *Bridges) importRefs(t reflect.Type, refs []box.LiveRef) (reflect.Value,
 	for i, r := range refs {
 		var err error
 		if ends[i], err = b.mux.Adopt(r.Stream); err != nil {
+			b.closeLater(ends[:i])
 			return reflect.Value{}, err
 		}
 	}
@@ -128,6 +129,7 @@ func (b *Bridges) importRefs(t reflect.Type, refs []box.LiveRef) (reflect.Value,
 		wanted = 2
 	}
 	if len(ends) != wanted {
+		b.closeLater(ends)
 		return reflect.Value{}, &box.EncodingError{What: "live value", Why: fmt.Sprintf("%d streams came for a %s, which has %d", len(ends), t, wanted)}
 	}
 	switch {
@@ -203,6 +205,13 @@ func (b *Bridges) later(f func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.atEnd = append(b.atEnd, f)
+}
+
+// closeLater has streams closed at the end of the call that nothing else will close.
+func (b *Bridges) closeLater(ends []*Stream) {
+	for _, s := range ends {
+		b.later(func() { _ = s.Close() })
+	}
 }
 
 // fail notes an error that nobody else will report.

@@ -14,7 +14,8 @@ import (
 //
 // [Make] makes one. It becomes live when it is passed: as an argument of a registered function, whose parameter has the
 // type *Channel[T], as a result, or as an item of another channel. The other side gets the other end; the maker keeps
-// this one. Until then, whatever waits waits. An end can be passed once.
+// this one. Until then, whatever waits waits. An end can be passed once, and one that was got can be passed on once: what
+// is sent then goes through this process, which has no more to do with that end.
 //
 //	lines := channel.Make[string]()
 //	go follow.On(web)(ctx, "/var/log/syslog", lines)
@@ -31,6 +32,8 @@ type Channel[T any] struct {
 
 	mu      sync.Mutex // guards what follows
 	passed  bool
+	came    bool          // from the other side, and was not passed on
+	carried chan struct{} // closed when nothing more comes through what it was passed on to; nil if it was not
 	onItem  func(T)
 	onClose func(error)
 	serving chan struct{} // closed when the last callback has returned; nil if there are none

@@ -14,6 +14,7 @@ type end interface {
 	check(depth int) error
 	pass(s *Stream) error
 	other(s *Stream) (reflect.Value, error)
+	letGo(s *Stream)
 }
 
 // check reports whether items can travel.
@@ -29,6 +30,12 @@ func (c *Channel[T]) pass(s *Stream) error {
 	if c.bound == nil {
 		return errors.New("channel: this one was not made by Make")
 	}
+	if c.came {
+		c.came, c.carried = false, make(chan struct{})
+		further := &Channel[T]{bound: c.bound, wanted: make(chan struct{}), stream: s, items: c.items, passed: true}
+		c.onward(further, c.carried)
+		return nil
+	}
 	if c.passed {
 		return errors.New("channel: this end was passed already: make another channel")
 	}
@@ -43,7 +50,7 @@ func (c *Channel[T]) other(s *Stream) (reflect.Value, error) {
 	if err != nil {
 		return reflect.Value{}, err
 	}
-	far := &Channel[T]{bound: make(chan struct{}), wanted: make(chan struct{}), stream: s, items: it, passed: true}
+	far := &Channel[T]{bound: make(chan struct{}), wanted: make(chan struct{}), stream: s, items: it, passed: true, came: true}
 	close(far.bound)
 	return reflect.ValueOf(far), nil
 }
@@ -62,8 +69,13 @@ func (b *Bridges) exportEnd(v reflect.Value) ([]uint32, error) {
 
 // importEnd takes a channel that was passed.
 func (b *Bridges) importEnd(t reflect.Type, s *Stream) (reflect.Value, error) {
-	b.later(func() { _ = s.Close() })
-	return reflect.Zero(t).Interface().(end).other(s)
+	v, err := reflect.Zero(t).Interface().(end).other(s)
+	if err != nil {
+		_ = s.Close()
+		return v, err
+	}
+	b.later(func() { v.Interface().(end).letGo(s) })
+	return v, nil
 }
 
 // items carries values of one type as the items of a stream. Channels among them, or among the fields of a struct,

@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -122,6 +123,20 @@ func (m *Mux) Adopt(id uint32) (*Stream, error) {
 	}
 	s.adopted = true
 	return s, nil
+}
+
+// Disown closes the live values of a box or reply that is refused, as far as nobody has them: the other side waits for their
+// end. It neither waits nor writes.
+func (m *Mux) Disown(refs []box.LiveRef) {
+	gone, cancel := context.WithCancel(context.Background())
+	cancel()
+	for _, r := range refs {
+		if stream, err := m.Adopt(r.Stream); err == nil {
+			go func() { _ = stream.Close() }() // ends with the connection at the latest
+		} else if file, err := m.File(gone, r.Stream); err == nil {
+			file.Close()
+		}
+	}
 }
 
 // WriteFrame writes a frame that is not a stream's.

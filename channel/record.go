@@ -27,6 +27,20 @@ func NewLogHandler(level slog.Leveler, send func(ctx context.Context, record []b
 	return &logHandler{level: level, send: send}
 }
 
+type recordsKey struct{}
+
+// WithRecords returns a context with which a call's log records go to a function, one at a time and as they came, instead of
+// to the session's handler: to be passed on.
+func WithRecords(ctx context.Context, take func(record []byte) error) context.Context {
+	return context.WithValue(ctx, recordsKey{}, take)
+}
+
+// Records is the function of [WithRecords]; nil if the context has none.
+func Records(ctx context.Context) func(record []byte) error {
+	take, _ := ctx.Value(recordsKey{}).(func([]byte) error)
+	return take
+}
+
 type logHandler struct {
 	level slog.Leveler
 	send  func(context.Context, []byte) error

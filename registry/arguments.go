@@ -52,3 +52,17 @@ func canBeNil(t reflect.Type) bool {
 	}
 	return false
 }
+
+// Open unpacks the arguments of a box for this function, without a leading context, as [Entry.Serve] does: for who decides
+// by them whether it may run. The error is a *box.EncodingError.
+func (e *Entry) Open(b *box.Box) ([]reflect.Value, error) { return e.args.unpack(b.Args, b.Live) }
+
+// Failed is the reply of a function that returned zero results and the error, for who stands in its place. If it has no
+// error result, its caller panics with that.
+func (e *Entry) Failed(err error) *box.Reply {
+	results, live, bad := e.results.pack(e.zeroResults())
+	if bad != nil {
+		return &box.Reply{Refusal: box.RefusalOf(bad, false)}
+	}
+	return &box.Reply{Results: results, Live: live, Fault: box.FaultOf(err)}
+}

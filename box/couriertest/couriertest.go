@@ -29,7 +29,7 @@ import (
 )
 
 // patience is how long anything may take before it counts as hanging.
-const patience = 30 * time.Second
+const patience = 3 * time.Minute
 
 // life is another text in every process.
 var life = rand.Text()

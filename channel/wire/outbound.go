@@ -19,6 +19,9 @@ const (
 
 	// patience is how many times somebody writes what others have added, before one of them has to take over.
 	patience = 16
+
+	// loneliness is after how many writes of one frame alone nobody waits for others before each of them.
+	loneliness = 16
 )
 
 // outbound is the writing half of a wire. It is safe for concurrent use.
@@ -37,6 +40,7 @@ type outbound struct {
 	free    sync.Cond  // there is room in pending
 	next    sync.Cond  // the turn has come of the one who waits longest
 	busy    bool       // somebody writes, or was given the turn
+	lonely  int        // how many times in a row nobody else had a frame
 	turn    bool       // busy has been handed to one who waits
 	queue   int        // how many wait for their turn
 	tired   bool       // who comes next takes over
@@ -89,10 +93,24 @@ func (out *outbound) frame(h *Header, payload [][]byte, now bool) error {
 		return out.alone(nothing)
 	}
 	out.busy = true
-	out.mu.Unlock()
-	runtime.Gosched() // whoever is about to write as well adds its frame first
-	out.mu.Lock()
+	out.gather()
 	return out.drain()
+}
+
+// gather lets whoever is about to write as well add its frame first. Where there has been nobody for a while, it only tries
+// now and then: it may wake a thread. It is called, and returns, with out.mu held.
+func (out *outbound) gather() {
+	out.lonely++
+	if out.lonely > loneliness && out.lonely%loneliness != 0 {
+		return
+	}
+	before := len(out.pending)
+	out.mu.Unlock()
+	runtime.Gosched()
+	out.mu.Lock()
+	if len(out.pending) > before {
+		out.lonely = 0
+	}
 }
 
 // alone runs f, which writes, when nobody else does and all frames before it have been written. It is called, and
