@@ -1,9 +1,12 @@
-// Package password answers for people: it gives sudo or ssh the password that they ask for on the way to a worker.
+// Package password answers for people: it gives sudo, ssh, su or doas the password that they ask for on the way to a worker.
 //
 //	root := delivery.Once{Via: transport.Sudo{}, Ask: password.Terminal()}
 //
-// An [Ask] is a function, so that whatever knows a password can give it: a person at the terminal ([Terminal]), another
-// program such as a keyring ([Command]), a descriptor ([Reader]), or a function of yours.
+// An [Ask] is a function, so that whatever knows a password can give it: a person at the terminal ([Terminal]), the user's
+// keyring ([Keyring]), another program ([Command]), a descriptor ([Reader]), or a function of yours.
+//
+// What is asked for is the program's affair. A password that has expired makes su and doas ask for a new one as well: who
+// answers by Text can give it, and who always gives the same is refused by PAM.
 package password
 
 import (

@@ -46,10 +46,7 @@ func Open(ctx context.Context, answer Answerer) (*Desk, error) {
 	d := &Desk{dir: dir, lock: lock, answer: answer, known: make(chan struct{})}
 	d.socket, err = (&net.ListenConfig{}).Listen(ctx, "unix", filepath.Join(dir, socketName))
 	if err == nil {
-		var program string
-		if program, err = os.Executable(); err == nil {
-			err = os.Symlink(program, d.Helper())
-		}
+		err = furnish(dir)
 	}
 	if err != nil {
 		if d.socket != nil {

@@ -1,9 +1,9 @@
-// Package askpass lets sudo and ssh ask another process for a password.
+// Package askpass lets sudo, ssh, su and doas ask another process for a password.
 //
-// Both start a program for that, which gets the question as its argument and prints the answer. Here the program is a copy
-// of this one, the helper, which asks at a [Desk]: a unix socket in a directory that only this user can enter. Nothing but
-// the name of the helper is in an environment or argv, and the answer is nowhere but on that socket and on the pipe that
-// the helper prints to.
+// sudo and ssh start a program for that, which gets the question as its argument and prints the answer. Here the program is a
+// copy of this one, the helper, which asks at a [Desk]: a unix socket in a directory that only this user can enter. Nothing
+// but the name of the helper is in an environment or argv, and the answer is nowhere but on that socket and on the pipe that
+// the helper prints to. su and doas ask at a terminal, which another copy makes for them: terminal.go.
 package askpass
 
 import (
@@ -36,6 +36,9 @@ func init() {
 	if Called(os.Args) {
 		os.Exit(help(os.Args[0], os.Args[1]))
 	}
+	if terminalCalled(os.Args) {
+		os.Exit(conduct(os.Args))
+	}
 }
 
 // Called reports whether a program was started as a helper: under that name, by its full path, with one argument.
@@ -46,7 +49,7 @@ func Called(argv []string) bool {
 // help asks at the desk and prints the answer. Without one it fails, and sudo and ssh with it.
 func help(name, question string) int {
 	shut()
-	answer, err := askAt(filepath.Dir(name), os.Getenv("SSH_ASKPASS_PROMPT"), question)
+	answer, err := askAt(context.Background(), filepath.Dir(name), os.Getenv("SSH_ASKPASS_PROMPT"), question)
 	defer clear(answer)
 	if err == nil {
 		_, err = os.Stdout.Write(answer)
@@ -58,16 +61,18 @@ func help(name, question string) int {
 	return 0
 }
 
-// askAt returns the answer, with the end of its line.
-func askAt(dir, hint, question string) ([]byte, error) {
+// askAt returns the answer, with the end of its line. When ctx ends, nobody needs it any more.
+func askAt(ctx context.Context, dir, hint, question string) ([]byte, error) {
 	if err := private(dir); err != nil {
 		return nil, err
 	}
-	c, err := (&net.Dialer{Timeout: promptly}).DialContext(context.Background(), "unix", filepath.Join(dir, socketName))
+	c, err := (&net.Dialer{Timeout: promptly}).DialContext(ctx, "unix", filepath.Join(dir, socketName))
 	if err != nil {
 		return nil, errors.New("nobody to ask for a password")
 	}
 	defer c.Close()
+	stop := context.AfterFunc(ctx, func() { c.Close() })
+	defer stop()
 	if err := send(c, hint+"\x00"+question); err != nil {
 		return nil, err
 	}

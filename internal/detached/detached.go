@@ -7,6 +7,7 @@
 package detached
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -33,8 +34,17 @@ func Role(name string, main func(args []string) int) {
 	roles[name] = main
 }
 
+// Known reports whether this program can play a role.
+func Known(name string) bool { return roles[name] != nil }
+
 // Asked reports whether a program's arguments ask it to be a detached copy.
 func Asked(argv []string) bool { return len(argv) >= 2 && argv[1] == Verb }
+
+// playing is set in a copy that plays its role.
+var playing bool
+
+// errAstray says that this process is a copy, and does not know it: each copy would start another one, without end.
+var errAstray = errors.New("detached: this process is a detached copy, and goes on as if it were none: its program does not call delivery.Main first")
 
 // Main plays the role and exits. argv is the program's own.
 func Main(argv []string) {
@@ -47,6 +57,7 @@ func Main(argv []string) {
 		fmt.Fprintf(os.Stderr, "deliveryboy: %s is not for people: it takes one of the roles %q\n", Verb, strings.Join(names, ", "))
 		os.Exit(exitUsage)
 	}
+	playing = true
 	os.Exit(roles[argv[2]](argv[3:]))
 }
 
@@ -72,6 +83,9 @@ func StartBare(role string, args []string, files ...*os.File) (pid int, err erro
 }
 
 func start(role string, args []string, attr os.ProcAttr, files []*os.File) (pid int, err error) {
+	if Asked(os.Args) && !playing {
+		return 0, errAstray
+	}
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return 0, fmt.Errorf("detached: %w", err)

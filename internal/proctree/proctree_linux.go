@@ -106,10 +106,13 @@ func (p Process) Signal(sig unix.Signal) {
 type Stat struct {
 	State   byte // such as 'R', 'S', 'T', 'Z'
 	Parent  int
+	Group   int           // its process group
 	CPU     time.Duration // in user and in system mode
 	Threads int
 	Start   uint64 // when it started, in ticks since the machine did: with the number, and the machine's boot, it is unique
 	RSS     int64  // bytes
+	VMS     int64  // bytes
+	Nice    int
 }
 
 // Stopped reports whether it is stopped, by a signal or by a debugger.
@@ -134,8 +137,8 @@ func StatOf(pid int) (s Stat, ok bool) {
 	}
 	ok = true
 	s = Stat{
-		State: fields[0][0], Parent: int(n(4)), CPU: time.Duration(n(14)+n(15)) * tick, Threads: int(n(20)),
-		Start: uint64(n(22)), RSS: n(24) * int64(os.Getpagesize()),
+		State: fields[0][0], Parent: int(n(4)), Group: int(n(5)), CPU: time.Duration(n(14)+n(15)) * tick, Threads: int(n(20)),
+		Start: uint64(n(22)), RSS: n(24) * int64(os.Getpagesize()), VMS: n(23), Nice: int(n(19)),
 	}
 	return s, ok
 }
