@@ -11,7 +11,7 @@ import (
 // directory and link on the way, must belong to root and be writable by root alone, otherwise the error is
 // [ErrUnsafe]; a missing file is [ErrNotFound]. Programs of further hops are on machines that cannot be looked at from
 // here. argv itself is not checked against files: it is on the far side, or, when t is [Self] or begins with a [Socket], the
-// caller's own.
+// caller's own. Neither is a helper of [Asking].
 func Build(t Transport, argv []string) ([]string, error) {
 	hops := Hops(t)
 	steps, err := unfold(hops, argv)
@@ -30,8 +30,11 @@ func Build(t Transport, argv []string) ([]string, error) {
 	if _, own := hops[0].(Socket); own || dialer(hops) != nil { // what runs is argv's own program, or none
 		return out, nil
 	}
-	out[0], err = findProgram(out[0])
-	if err != nil {
+	which := 0
+	if a, ok := hops[0].(atTerminal); ok { // what starts it is the caller's own
+		which = a.program()
+	}
+	if out[which], err = findProgram(out[which]); err != nil {
 		return nil, err
 	}
 	return out, nil

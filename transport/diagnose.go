@@ -9,7 +9,7 @@ type Exit struct {
 	Code   int    // the exit code; -1 or 0 together with Signal
 	Signal string // the signal that ended it, such as "killed"; empty if none did
 	Stderr string // the last lines it wrote to stderr
-	Stdout string // what it wrote to stdout; docker says there what it could not start
+	Stdout string // what it wrote to stdout; docker says there what it could not start, nologin why it ends
 
 	Answered bool // a hop has asked for a password, and got one
 }
@@ -42,6 +42,12 @@ const (
 	ReasonAuth        = "authentication failed"
 	ReasonHostKey     = "host key is unknown"
 	ReasonHostChanged = "host key has changed"
+	ReasonNoTLS       = "no TLS is spoken there"
+	ReasonExpired     = "certificate has expired"
+	ReasonRevoked     = "certificate is revoked"
+	ReasonAuthority   = "certificate is of an unknown authority"
+	ReasonWrongName   = "certificate is for another name"
+	ReasonWrongKey    = "certificate has another key"
 	ReasonConfig      = "bad configuration"
 	ReasonSignal      = "ended by a signal"
 )
@@ -165,6 +171,11 @@ func mentions(line, name string) bool {
 
 // hasShell reports whether a hop hands its command to a shell there.
 func hasShell(t Transport) bool { return is[SSH](t) || is[Su](t) || is[Vagrant](t) }
+
+// nologinHop is the hop whose user has no shell.
+func nologinHop(hops []Transport, _ string) string {
+	return only(hops, func(t Transport) bool { return hasShell(t) || is[Sudo](t) })
+}
 
 // shellHop is the hop whose program a shell could not start: the one behind that shell if the line names its program,
 // otherwise the hop with the shell itself, whose worker is missing.

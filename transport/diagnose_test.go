@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/seed354a1416/deliveryboy/tests/sshd"
 	"github.com/seed354a1416/deliveryboy/transport"
 )
 
@@ -47,7 +48,7 @@ func TestDiagnoseRecorded(t *testing.T) {
 		{viaSudo, 1, "sudo: /etc/sudoers is world writable\nsudo: no valid sudoers sources found, quitting\n" +
 			"sudo: error initializing audit plugin sudoers_audit\n", "sudo=www", transport.ReasonMisset},
 		{viaSudo, 1, "sudo: unable to change directory to /nonexistent: No such file or directory\n" +
-			"This account is currently not available.\n", "sudo=www", transport.ReasonDirectory},
+			"This account is currently not available.\n", "sudo=www", transport.ReasonNoLogin},
 		{viaSudo, 1, "This account is currently not available.\n", "sudo=www", transport.ReasonNoLogin},
 		{viaSudo, 1, "motd\r\nsudo: a password is required\r\n", "sudo=www", transport.ReasonPassword},
 
@@ -133,6 +134,12 @@ func TestDiagnoseRecorded(t *testing.T) {
 		got := transport.Diagnose(c.via, transport.Exit{Code: c.code, Stderr: c.stderr})
 		if got.Hop != c.hop || got.Reason != c.reason || (got.Advice == "") != (c.reason == "") {
 			t.Errorf("%v, %d, %.60q: got %+v, want hop %q, reason %q", c.via, c.code, c.stderr, got, c.hop, c.reason)
+		}
+	}
+	for _, via := range []transport.Transport{viaSSH, viaSudo, transport.Su{User: "www"}} {
+		got := transport.Diagnose(via, transport.Exit{Code: 1, Stdout: "motd\nThis account is currently not available.\n"})
+		if got.Reason != transport.ReasonNoLogin || got.Hop != via.String() {
+			t.Errorf("%s: got %+v", via, got)
 		}
 	}
 	got := transport.Diagnose(viaSudo, transport.Exit{Code: -1, Signal: "killed", Stderr: "sudo: a password is required\n"})
@@ -229,7 +236,7 @@ func TestDiagnoseRealSSH(t *testing.T) {
 		change func(*transport.SSH)
 		reason string
 	}{
-		{func(s *transport.SSH) { s.Port = freePort(t) }, transport.ReasonRefused},
+		{func(s *transport.SSH) { s.Port = sshd.FreePort(t) }, transport.ReasonRefused},
 		{func(s *transport.SSH) { s.Port = listener.Addr().(*net.TCPAddr).Port }, transport.ReasonClosed},
 		{func(s *transport.SSH) { s.ConfigFile = config }, transport.ReasonConfig},
 		{func(s *transport.SSH) { s.ConfigFile = dir + "/missing" }, transport.ReasonConfig},

@@ -12,7 +12,7 @@ type Dialer interface {
 	Transport
 
 	// Dial has the far side run what Command returned, with stdin, stdout and stderr there. The files are the Dialer's from
-	// then on, which closes them, also after an error. The context is for the way there alone.
+	// then on, which closes them, also after an error. The context is for the way there alone; see [Ask] for passwords.
 	Dial(ctx context.Context, command []string, streams [3]*os.File) (Dialed, error)
 }
 
@@ -37,3 +37,12 @@ func dialer(hops []Transport) Dialer {
 
 // DialerOf returns the [Dialer] that t begins with; nil if it begins with a program.
 func DialerOf(t Transport) Dialer { return dialer(Hops(t)) }
+
+// PassesFiles reports whether open files can pass to the worker behind t, over a unix socket as its stdin: it is [Local], or
+// t is a [Dialer] that hands the very streams to somebody on this machine, which it says with a method HandsOver.
+func PassesFiles(t Transport) bool {
+	if d, ok := t.(interface{ HandsOver() bool }); ok {
+		return d.HandsOver()
+	}
+	return Local(t)
+}

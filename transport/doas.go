@@ -1,7 +1,7 @@
 package transport
 
-// Doas starts the worker as another user through doas (OpenDoas 6.8, OpenBSD). It never asks for a password: without a
-// rule with nopass or a ticket from persist, doas fails at once.
+// Doas starts the worker as another user through doas (OpenDoas 6.8, OpenBSD). It does not ask for a password: without a
+// rule with nopass or a ticket from persist, doas fails at once. See [Asking] for the other way.
 //
 // doas closes every descriptor from 3 up, makes a new environment, and hands argv on unchanged.
 type Doas struct {
@@ -12,8 +12,11 @@ type Doas struct {
 }
 
 // Command returns doas -n, the user, "--" and argv.
-func (d Doas) Command(argv []string) ([]string, error) {
-	prefix := []string{programOr(d.Program, "doas"), "-n"}
+func (d Doas) Command(argv []string) ([]string, error) { return d.command(argv, "-n") }
+
+// command is Command with other options than -n, or none, to ask.
+func (d Doas) command(argv []string, options ...string) ([]string, error) {
+	prefix := append([]string{programOr(d.Program, "doas")}, options...)
 	if d.User != "" {
 		prefix = append(prefix, "-u", number(d.User))
 	}

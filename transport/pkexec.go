@@ -4,7 +4,7 @@ package transport
 // desktop may still ask. pkexec closes every descriptor from 3 up, makes a new environment, and hands argv on unchanged.
 // The worker's program must be an absolute path.
 //
-// pkexec was not run in the tests, as it needs a message bus; what it runs is recorded, and what it says is that of 122.
+// It needs the system's message bus and polkitd. It is tested with pkexec 122 and a rule that asks for nothing.
 type Pkexec struct {
 	// User is the target user, by name; empty means root.
 	User string

@@ -3,7 +3,7 @@ package transport
 // Podman starts the worker in a container that runs, through podman exec. It is as [Docker]; without root it reaches the
 // containers of the caller alone, and gives no right that the caller has not.
 //
-// podman was not run in the tests; what it runs is recorded, and is what docker runs.
+// It is tested with podman 4.3 as root. Connections, and podman without root, are recorded only.
 type Podman struct {
 	// Container is its name or id. Required.
 	Container string

@@ -4,9 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"strings"
 	"syscall"
+
+	"github.com/seed354a1416/deliveryboy/internal/pathway"
 )
 
 var (
@@ -20,9 +21,6 @@ var (
 
 // programDirs is where bare names are looked up. PATH is the caller's and may lead to a planted "sudo".
 var programDirs = []string{"/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin"}
-
-// maxLinks is how many symbolic links a path may lead through, as in Linux.
-const maxLinks = 40
 
 func programOr(program, fallback string) string {
 	if program == "" {
@@ -85,53 +83,19 @@ func checkFile(path string) error {
 	return nil
 }
 
-// walk follows path component by component, links included, and checks who could change each step.
+// walk follows path step by step, links included, and checks who could change each of them.
 func walk(path string) (fs.FileInfo, error) {
-	at, links := "/", 0
-	rest := strings.Split(path, "/")
-	info, err := step(path, at)
-	for len(rest) > 0 && err == nil {
-		name := rest[0]
-		rest = rest[1:]
-		switch name {
-		case "", ".":
-			continue
-		case "..":
-			at = at[:max(strings.LastIndexByte(at, '/'), 1)]
-			info, err = step(path, at)
-			continue
-		}
-		parent := at
-		at = strings.TrimSuffix(at, "/") + "/" + name
-		if info, err = step(path, at); err != nil || info.Mode()&fs.ModeSymlink == 0 {
-			continue
-		}
-		if links++; links > maxLinks {
-			return nil, fmt.Errorf("transport: program %s: too many symbolic links: %w", shown(path), ErrUnsafe)
-		}
-		target, linkErr := os.Readlink(at)
-		if linkErr != nil {
-			return nil, fmt.Errorf("transport: program %s: %w", shown(path), linkErr)
-		}
-		rest = append(strings.Split(target, "/"), rest...)
-		at = parent
-		if strings.HasPrefix(target, "/") {
-			at = "/"
-		}
+	_, info, err := pathway.Walk(path, func(at string, info fs.FileInfo) error { return onlyRootChanges(path, at, info) })
+	var missing *fs.PathError
+	switch {
+	case err == nil, errors.Is(err, ErrUnsafe):
+		return info, err
+	case errors.Is(err, pathway.ErrLinks):
+		err = fmt.Errorf("%w: %w", err, ErrUnsafe)
+	case errors.Is(err, fs.ErrNotExist) && errors.As(err, &missing):
+		err = fmt.Errorf("%s does not exist: %w", shown(missing.Path), ErrNotFound)
 	}
-	return info, err
-}
-
-// step checks one file, link or directory on the way to path.
-func step(path, at string) (fs.FileInfo, error) {
-	info, err := os.Lstat(at)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		return nil, fmt.Errorf("transport: program %s: %s does not exist: %w", shown(path), shown(at), ErrNotFound)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("transport: program %s: %w", shown(path), err)
-	}
-	return info, onlyRootChanges(path, at, info)
+	return nil, fmt.Errorf("transport: program %s: %w", shown(path), err)
 }
 
 func onlyRootChanges(path, at string, info fs.FileInfo) error {

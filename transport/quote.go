@@ -2,8 +2,8 @@ package transport
 
 import "strings"
 
-// quoteCommand makes one string of argv that a POSIX shell (sh, dash, bash, ksh, zsh) splits into exactly argv again.
-// The caller has refused NUL.
+// quoteCommand makes one string of argv that a POSIX shell (sh, dash, bash, ksh, zsh) splits into exactly argv again; so do
+// fish, and csh where no word has a line break, see loginLine. The caller has refused NUL.
 func quoteCommand(argv []string) string {
 	var b strings.Builder
 	for i, word := range argv {
@@ -38,13 +38,14 @@ func plainByte(c byte) bool {
 		strings.IndexByte("/_.=:,@%+-", c) >= 0
 }
 
-// quoteWord writes word in single quotes. A quote and a backslash stand outside them: POSIX needs that for the quote,
-// and fish, which reads \' inside single quotes, would otherwise see the string end elsewhere.
+// quoteWord writes word in single quotes. A quote, a backslash and an exclamation mark stand outside them: POSIX needs that
+// for the quote; fish, which reads \' inside single quotes, would otherwise see the string end elsewhere; and csh looks for
+// an earlier command behind the mark.
 func quoteWord(b *strings.Builder, word string) {
 	b.WriteByte('\'')
 	for i := range len(word) {
 		switch c := word[i]; c {
-		case '\'', '\\':
+		case '\'', '\\', '!':
 			b.WriteString(`'\`)
 			b.WriteByte(c)
 			b.WriteByte('\'')

@@ -73,7 +73,7 @@ func TestRecorded(t *testing.T) {
 		"jexec=1//user=www": played, "docker=c": played, "docker_run=i//network=none//volume=/a:/b:ro": played,
 		"podman=c//connection=x": played, "nerdctl=c//namespace=n": played,
 		"kubectl=deploy/web//namespace=n//container=c//context=x": played, "lxc=r:c1//uid=33//project=p": played,
-		"incus=c1//uid=33": played, "lxc_attach=c1": played, "machinectl=m//user=www": played, "srun//node=n": played,
+		"incus=c1//uid=33": played, "lxc_attach=c1": played, "machinectl=m//user=www": played,
 		"template=crictl exec -i c '{argv}'//text": played, "template=sh -c 'exec {command}'": quoted,
 		"su=www//login": quoted, "vagrant=web": quoted, "bsub//queue=q": quoted, "doas=www": played, "runuser=www": played,
 		"setpriv=www//group=www//no_caps": played, "newroot=/jail//user=www": played, "unshare=pid,user": played,
@@ -87,5 +87,14 @@ func TestRecorded(t *testing.T) {
 			}
 			transporttest.Run(t, spec.Via, run)
 		})
+	}
+}
+
+// TestSRunColon: srun takes a word ":" for the beginning of another job, wherever it stands.
+func TestSRunColon(t *testing.T) {
+	got, err := transport.SRun{}.Command([]string{"/app", "a b", ":", "--chdir=/", "/bin/id"})
+	want := []string{"srun", "--quiet", "--nodes=1", "--ntasks=1", "--", "/bin/sh", "-c", `exec /app 'a b' : --chdir=/ /bin/id`}
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("%q, %v; want %q", got, err, want)
 	}
 }

@@ -100,7 +100,7 @@ func TestParseRefuses(t *testing.T) {
 	const keys = kinds + ", group, home, login, sudo_dir, chroot, preserve_env, reset_ticket, program, identity, ssh_config, " +
 		"known_hosts, jump, option, no_share, persist, connect_timeout, groups, no_new_privs, no_caps, machine, property, " +
 		"user, namespaces, context, volume, network, pull, connection, namespace, container, kubeconfig, uid, project, " +
-		"queue, node, partition, text, id, binary, chdir, nice, umask, env:NAME"
+		"queue, node, partition, cert, key, ca, crl, pin, server_name, text, id, binary, chdir, nice, umask, env:NAME"
 	const empty = `nothing between two "//" or at an end; take the "//" out`
 	const three = `three slashes in a row; write a slash at the end of a value or after a slash as \/`
 	for _, c := range []struct {
@@ -122,8 +122,12 @@ func TestParseRefuses(t *testing.T) {
 		{"self//=x", 6, `unknown key ""; allowed are ` + keys},
 		{"popen//python=sudo python", 7,
 			`key "python" is not known here: write binary=/path/of/the/program, and sudo as a hop of its own`},
-		{"socket=h:1", 7, `socket "h:1": is not an absolute path; a server on TCP is not offered, it would have no ` +
-			`authentication: use ssh=HOST//socket=PATH`},
+		{"socket=h:1", 0, `socket "h:1": is on TCP, which needs a certificate and its key: add cert=FILE and key=FILE`},
+		{"socket=h:1//cert=/c//key=/k", 0, `socket "h:1": is on TCP, which needs to know the server: add ca=FILE or pin=sha256:…`},
+		{"socket=/x//sudo", 11, "sudo is behind a socket, whose server starts its own program and nothing else; put the socket last"},
+		{"sudo//socket=/x//user=a//self//ssh=h", 31, "ssh is behind a socket, whose server starts its own program and nothing else; put the socket last"},
+		{"socket=/x//socket=/y", 11, "socket is behind a socket, whose server starts its own program and nothing else; put the socket last"},
+		{"socket=h:1//cert=c", 17, `socket cert "c": is not an absolute path of a file`},
 		{"ssh", 0, `ssh host "": is empty; write ssh=HOST, ssh=USER@HOST or ssh=HOST:PORT`},
 		{"sudo//ssh=", 10, `ssh host "": is empty; write ssh=HOST, ssh=USER@HOST or ssh=HOST:PORT`},
 		{"ssh=-p 5000 host", 4, `host "-p 5000 host": options cannot stand before the host; ` +
@@ -196,6 +200,8 @@ func TestParseRefuses(t *testing.T) {
 		{"ssh=h//connect_timeout=abc", 23, `ssh connect timeout "abc": is not a time; write whole seconds, such as 30s or 2m`},
 		{"ssh=h//option=BatchMode=no", 14,
 			`ssh option "BatchMode=no": is set by this transport: nobody is there to answer a prompt`},
+		{"ssh=h//option=StrictHostKeyChecking=no", 14, `ssh option "StrictHostKeyChecking=no": has to be yes, ask or accept-new: ` +
+			"otherwise anybody between here and there can be the host"},
 		{"ssh=h//option=-oX", 14, `ssh option "-oX": is not in the form Key=Value`},
 		{"ssh=h//option=a b=c", 14,
 			`ssh option "a b=c": the key before '=' must be letters and digits only, see ssh_config(5)`},

@@ -1,9 +1,10 @@
 package transport
 
+import "slices"
+
 // SRun starts the worker as a task of Slurm, on a node that Slurm chooses or that is named, through srun. argv arrives
-// unchanged. A task may wait long for its turn: raise the patience of the session.
-//
-// srun was not run in the tests; what it runs is recorded.
+// unchanged: to srun a word ":" begins another job, behind "--" too, so that argv goes through /bin/sh if it has one. A task
+// may wait long for its turn: raise the patience of the session.
 type SRun struct {
 	// Node is the only one that may run it; empty means any.
 	Node string
@@ -17,6 +18,9 @@ type SRun struct {
 func (s SRun) Command(argv []string) ([]string, error) {
 	prefix := appendSet([]string{programOr(s.Program, "srun"), "--quiet", "--nodes=1", "--ntasks=1"},
 		[2]string{"--partition", s.Partition}, [2]string{"--nodelist", s.Node})
+	if slices.Contains(argv, ":") && checkArgv(argv) == nil {
+		argv = []string{"/bin/sh", "-c", "exec " + quoteCommand(argv)}
+	}
 	return prefixed(s.check(), argv, append(prefix, "--")...)
 }
 

@@ -18,7 +18,7 @@ const (
 // passwords and passphrases.
 //
 // ssh joins its words and the login shell of the far user splits them again, so argv is quoted for exactly one shell:
-// sh, dash, bash, ksh, zsh or fish. There is no terminal and no local forwarding is added. A dead peer is noticed
+// sh, dash, bash, ksh, zsh, fish, csh or tcsh. There is no terminal and no local forwarding is added. A dead peer is noticed
 // after 45 s (three unanswered probes, one every 15 s); without them a broken network looks like a quiet worker until
 // TCP gives up, hours later.
 //
@@ -40,7 +40,8 @@ type SSH struct {
 	// Jump lists hosts to go through, "[user@]host[:port]", separated by commas (-J).
 	Jump string
 	// Options are further settings as "Key=Value" (-o, see ssh_config(5)). They win over the configuration files.
-	// Keys that this transport sets itself are refused. Some keys, such as ProxyCommand, run programs.
+	// Keys that this transport sets itself are refused, and so is a StrictHostKeyChecking that lets any host through.
+	// Some keys, such as ProxyCommand, run programs.
 	Options []string
 	// NoShare opens a connection of its own for each call.
 	NoShare bool
@@ -69,7 +70,7 @@ func (s SSH) command(argv []string, far, ask bool) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(out, "--", s.Host, quoteCommand(argv)), nil
+	return append(out, "--", s.Host, loginLine(argv)), nil
 }
 
 // client is the ssh command line up to the host. Of several values for one key ssh takes the first, so the user's

@@ -1,111 +1,17 @@
 package transport_test
 
 import (
-	"bufio"
 	"bytes"
-	"context"
 	"errors"
-	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 
+	"github.com/seed354a1416/deliveryboy/tests/sshd"
 	"github.com/seed354a1416/deliveryboy/transport"
 	"github.com/seed354a1416/deliveryboy/transport/transporttest"
 )
-
-// startSSHD runs a real sshd on a loopback port and returns how to reach it. sshd wants a directory in /run, which a
-// private mount namespace provides.
-func startSSHD(t *testing.T) transport.SSH {
-	t.Helper()
-	needRoot(t)
-	for _, program := range []string{"/usr/sbin/sshd", "ssh", "ssh-keygen", "unshare"} {
-		need(t, program)
-	}
-	dir := t.TempDir()
-	for _, name := range []string{"host", "other", "id", "stranger"} {
-		keygen := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", filepath.Join(dir, name))
-		if out, err := keygen.CombinedOutput(); err != nil {
-			t.Fatalf("%v: %s", err, out)
-		}
-	}
-	port := freePort(t)
-	write := func(name, text string) {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	key := func(name string) string {
-		text, err := os.ReadFile(filepath.Join(dir, name+".pub"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(text)
-	}
-	write("known", fmt.Sprintf("[127.0.0.1]:%d %s", port, key("host")))
-	write("changed", fmt.Sprintf("[127.0.0.1]:%d %s", port, key("other")))
-	write("empty", "")
-	write("sshd_config", fmt.Sprintf("ListenAddress 127.0.0.1\nPort %d\nHostKey %s/host\nUsePAM no\nPidFile none\n"+
-		"StrictModes no\nAuthorizedKeysFile %s/id.pub\nPermitRootLogin yes\nMaxStartups 100\n", port, dir, dir))
-	runSSHD(t, filepath.Join(dir, "sshd_config"))
-	t.Setenv("XDG_RUNTIME_DIR", privateDir(t))
-	via := transport.SSH{Host: "127.0.0.1", User: "root", Port: port, ConfigFile: "none",
-		Identity: filepath.Join(dir, "id"), KnownHosts: filepath.Join(dir, "known")}
-	t.Cleanup(func() {
-		if err := via.CloseShared(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	return via
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
-// runSSHD returns when sshd listens.
-func runSSHD(t *testing.T, config string) {
-	t.Helper()
-	cmd := exec.Command("unshare", "--mount", "sh", "-c",
-		`mount -t tmpfs none /run && mkdir -m 755 /run/sshd && exec /usr/sbin/sshd -D -e -f "$1"`, "sh", config)
-	log, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	lines := bufio.NewScanner(log)
-	listening := false
-	var text strings.Builder
-	for !listening && lines.Scan() {
-		text.WriteString(lines.Text() + "\n")
-		listening = strings.Contains(lines.Text(), "Server listening")
-	}
-	drained := make(chan struct{})
-	go func() {
-		defer close(drained)
-		for lines.Scan() {
-		}
-	}()
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		<-drained
-		cmd.Wait()
-	})
-	if !listening {
-		t.Skipf("sshd does not start here: %s", text.String())
-	}
-}
 
 // outcome runs argv behind via and returns its stdout and how it ended.
 func outcome(t *testing.T, via transport.Transport, argv ...string) (string, transport.Exit) {
@@ -139,7 +45,7 @@ func sockets(t *testing.T) int {
 }
 
 func TestSSH(t *testing.T) {
-	via := startSSHD(t)
+	via := sshd.Start(t).Via
 	alone := via
 	alone.NoShare = true
 	transporttest.Run(t, alone, transporttest.Local)
@@ -165,7 +71,7 @@ func TestSSH(t *testing.T) {
 // TestSSHTrust: a shared connection is not reused by a transport that trusts other keys, and a changed or unknown host
 // key or a wrong identity sends nothing.
 func TestSSHTrust(t *testing.T) {
-	via := startSSHD(t)
+	via := sshd.Start(t).Via
 	if out, exit := outcome(t, via, "/bin/echo", "hello"); out != "hello\n" || exit.Code != 0 {
 		t.Fatalf("got %q, %+v", out, exit)
 	}
@@ -192,7 +98,7 @@ func TestSSHTrust(t *testing.T) {
 
 // TestSSHFarShell: what the shell on the far side says is told apart from what ssh says.
 func TestSSHFarShell(t *testing.T) {
-	via := startSSHD(t)
+	via := sshd.Start(t).Via
 	noSudo := transport.Sudo{Program: "/no/sudo"}
 	for _, c := range []struct {
 		via    transport.Transport

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,6 +33,10 @@ var ownOptions = map[string]string{
 	"hostname":                "use Host (ssh=HOST)",
 }
 
+// checkingHostKeys are the values of StrictHostKeyChecking with which a changed key ends the connection. What ssh's own
+// configuration says is its user's business; a spec, and an option of the library, do not turn it off.
+var checkingHostKeys = []string{"yes", "true", "ask", "accept-new"}
+
 // checkOption checks one "Key=Value" for ssh -o.
 func checkOption(option string) error {
 	const what = "ssh option"
@@ -48,6 +53,9 @@ func checkOption(option string) error {
 	}
 	if why, own := ownOptions[letters]; own {
 		return invalid(what, option, "is set by this transport: "+why)
+	}
+	if letters == "stricthostkeychecking" && !slices.Contains(checkingHostKeys, value) {
+		return invalid(what, option, "has to be yes, ask or accept-new: otherwise anybody between here and there can be the host")
 	}
 	return nil
 }

@@ -1,9 +1,9 @@
 package transport
 
-// Su starts the worker as another user through su of util-linux, shadow or busybox. It is for callers that are root, or
-// whom PAM trusts without a password (pam_wheel with trust, pam_rootok).
+// Su starts the worker as another user through su of util-linux, shadow or busybox. Callers that are root, or whom PAM
+// trusts (pam_wheel with trust, pam_rootok), need no password; others need somebody who gives one: see [Asking].
 //
-// su has no option that forbids it to ask. Whom it does not trust it asks, and takes for an answer the first line on
+// su has no option that forbids it to ask. Where nobody is there to be asked, it takes for an answer the first line on
 // stdin, which is the worker's: one attempt, which fails. Secrets in the worker's environment may then be seen by PAM.
 // Use [Sudo] or [Doas] where that matters.
 //
@@ -22,7 +22,10 @@ type Su struct {
 }
 
 // Command returns su, its options, -c and argv as one quoted string, "--" and the user.
-func (s Su) Command(argv []string) ([]string, error) {
+func (s Su) Command(argv []string) ([]string, error) { return s.command(argv, "") }
+
+// command is Command with something behind argv for the shell.
+func (s Su) command(argv []string, redirections string) ([]string, error) {
 	if err := checkAll(s.check(), checkArgv(argv)); err != nil {
 		return nil, err
 	}
@@ -33,7 +36,7 @@ func (s Su) Command(argv []string) ([]string, error) {
 	if s.Group != "" {
 		out = append(out, "-g", s.Group)
 	}
-	line := quoteCommand(argv)
+	line := quoteCommand(argv) + redirections
 	if argv[0][0] != '-' { // which exec would take for an option
 		line = "exec " + line // no shell stays between su and the worker
 	}

@@ -20,7 +20,7 @@ type Sudo struct {
 	// Login runs the target user's login shell with its profile, in its home directory (-i). That shell gets the
 	// command as one string that sudo escapes, but sudo leaves '$' alone, and empty words and newlines get lost.
 	// Where argv has any of these it travels as octal escapes that a /bin/sh behind the login shell decodes, so argv
-	// still arrives byte for byte if the login shell is a POSIX shell or fish. What the profile prints to stdout
+	// still arrives byte for byte if the login shell is a POSIX shell, fish or csh. What the profile prints to stdout
 	// comes before anything that the worker writes. sudoers must allow the login shell, not only the worker.
 	Login bool
 	// Dir is the working directory (-D), an absolute path on the far side.

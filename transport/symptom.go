@@ -15,6 +15,7 @@ type tool struct {
 
 // tools is asked in order: a message of an inner tool is more telling than what the outer one adds to it.
 var tools = []tool{
+	{codes: one, stdout: true, hop: nologinHop, symptoms: nologinSymptoms},
 	{codes: one, hop: hopOf[Sudo], symptoms: sudoSymptoms},
 	{codes: one, hop: hopOf[Doas], symptoms: doasSymptoms},
 	{codes: starting, hop: hopOf[Su], symptoms: suSymptoms},
@@ -25,11 +26,11 @@ var tools = []tool{
 	{codes: starting, hop: hopOfTwo[Userns, Unshare], symptoms: unshareSymptoms},
 	{codes: starting, hop: hopOf[Nsenter], symptoms: nsenterSymptoms},
 	{codes: map[int]bool{125: true, 126: true, 127: true}, hop: hopOf[Chroot], symptoms: chrootSymptoms},
-	{codes: map[int]bool{1: true, 125: true, 126: true, 127: true}, stdout: true, hop: dockerHop, symptoms: dockerSymptoms},
+	{codes: map[int]bool{1: true, 125: true, 126: true, 127: true, 255: true}, stdout: true, hop: dockerHop, symptoms: dockerSymptoms},
 	{codes: one, hop: hopOf[Kubectl], symptoms: kubectlSymptoms},
-	{codes: one, hop: hopOf[LXCAttach], symptoms: lxcAttachSymptoms},
-	{codes: one, hop: hopOf[SRun], symptoms: srunSymptoms},
-	{codes: map[int]bool{69: true, 77: true}, hop: hopOf[Socket], symptoms: socketSymptoms},
+	{codes: starting, hop: hopOf[LXCAttach], symptoms: lxcAttachSymptoms},
+	{codes: map[int]bool{1: true, 2: true, 13: true}, hop: hopOf[SRun], symptoms: srunSymptoms},
+	{codes: map[int]bool{69: true, 77: true, 78: true}, hop: hopOf[Socket], symptoms: socketSymptoms},
 	{codes: map[int]bool{255: true}, hop: sshHop, symptoms: sshSymptoms},
 	{codes: map[int]bool{126: true, 127: true}, hop: shellHop, symptoms: shellSymptoms},
 }
@@ -45,6 +46,7 @@ var sudoSymptoms = []symptom{
 		"allow the program in sudoers with NOPASSWD, for this user and this target"},
 	{"sudo: a terminal is required", ReasonPassword,
 		"allow the program in sudoers with NOPASSWD, for this user and this target"},
+	{"sudo: … incorrect password attempt", ReasonWrong, "it was tried once"},
 	{"… is not in the sudoers file", ReasonNotAllowed, "add a rule for this user to sudoers"},
 	{"Sorry, user … is not allowed to execute", ReasonNotAllowed,
 		"compare the command in the message with the rule in sudoers: path, arguments, target user and group"},
@@ -65,7 +67,12 @@ var sudoSymptoms = []symptom{
 	{"sudo: unable to execute ", ReasonNotRunnable,
 		"check mode, architecture, and that the file system is not mounted noexec"},
 	{"sudo: unable to change directory to ", ReasonDirectory, "create the directory, or choose another one"},
-	{"This account is currently not available", ReasonNoLogin, "leave login out: this account has no shell"},
+}
+
+// The text of nologin of util-linux 2.38 and of FreeBSD, on stdout: it takes the place of the login shell, also behind sudo -i.
+var nologinSymptoms = []symptom{
+	{"This account is currently not available", ReasonNoLogin,
+		"this account has no shell: take another user, leave login out, or call su as root"},
 }
 
 // The texts of OpenSSH 9.2p1. A changed key is told before the general line about host keys that follows it.

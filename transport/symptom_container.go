@@ -1,6 +1,6 @@
 package transport
 
-// The texts of docker 20.10 and 28, and of runc 1.1. podman and nerdctl say some of it in the same words.
+// The texts of docker 20.10 and 28, of podman 4.3, and of runc 1.1. nerdctl says some of it in the same words.
 var dockerSymptoms = []symptom{
 	{"…permission denied while trying to connect to the Docker daemon", ReasonNotAllowed,
 		"call as root, or add the caller to the group docker, which is as good as root"},
@@ -18,6 +18,9 @@ var dockerSymptoms = []symptom{
 	{"…unable to start container process: …no such file or directory", ReasonNotFound,
 		"put the program into the container, or give its path there with binary=; one that is not static needs its libraries there"},
 	{"…unable to start container process: …", ReasonNotRunnable, adviceRunnable},
+	{"Error: can only create exec sessions on running containers", ReasonClosed, "start the container"},
+	{"Error: failed to resolve active destination: ", ReasonConfig, "correct the connection; podman system connection list has the names"},
+	{"Error: …: image not known", ReasonUnknownHost, "pull the image first, or set pull"},
 	{"…exec format error", ReasonNotRunnable, "the program is built for another system or architecture"},
 }
 
@@ -47,13 +50,19 @@ var kubectlSymptoms = []symptom{
 // The texts of lxc-attach 5.0.
 var lxcAttachSymptoms = []symptom{
 	{"lxc-attach: …Failed to get init pid", ReasonUnknownHost, "correct the name of the container, or start it"},
+	{"lxc-attach: …You lack access to ", ReasonNotAllowed, "call as root, or as the user whose container it is"},
+	{"lxc-attach: …Permission denied - Failed to exec", ReasonNotRunnable, adviceRunnable},
 	{"lxc-attach: …No such file or directory - Failed to exec", ReasonNotFound, "put the program into the container, or give its path there with binary="},
 }
 
 // The texts of srun of Slurm 22.05.
 var srunSymptoms = []symptom{
 	{"srun: fatal: Could not establish a configuration source", ReasonConfig, "this machine has no configuration of Slurm"},
+	{"srun: error: Unable to allocate resources: Invalid partition", ReasonConfig, "correct the partition; sinfo has the names"},
+	{"srun: error: Unable to allocate resources: Invalid node name", ReasonUnknownHost, "correct the node; sinfo -N has the names"},
+	{"srun: error: Unable to allocate resources: Unable to contact slurm controller", ReasonUnreachable, "check whether slurmctld runs, and the network"},
 	{"srun: error: Unable to allocate resources: ", ReasonNotAllowed, "correct partition, node and account"},
-	{"srun: error: …Invalid partition", ReasonConfig, "correct the partition; sinfo has the names"},
+	{"slurmstepd-…: error: execve(): …: No such file or directory", ReasonNotFound, "install the program on the node"},
+	{"slurmstepd-…: error: execve(): …: Permission denied", ReasonNotRunnable, "make the file on the node one that can be run"},
 	{"slurmstepd: error: execve(): …: No such file or directory", ReasonNotFound, adviceInstall},
 }

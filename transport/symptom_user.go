@@ -4,6 +4,8 @@ const (
 	adviceInstall  = "install the program there, or give its path with binary="
 	adviceRunnable = "check mode, architecture, and that the file system is not mounted noexec"
 	adviceUser     = "correct the user of this hop, or create it on that host"
+	adviceExpired  = "the password has expired; change it on that host first"
+	adviceAccount  = "the account has expired; its administrator can prolong it"
 	adviceGroup    = "correct the group of this hop, or create it on that host"
 )
 
@@ -11,6 +13,10 @@ const (
 var doasSymptoms = []symptom{
 	{"doas: Authentication required", ReasonPassword, "allow the program in doas.conf with nopass, for this user and this target"},
 	{"doas: Authorization required", ReasonPassword, "allow the program in doas.conf with nopass, for this user and this target"},
+	{"…You are required to change your password", ReasonNotAllowed, adviceExpired},
+	{"…Your account has expired", ReasonNotAllowed, adviceAccount},
+	{"doas: Authentication failed", ReasonWrong, "it was tried once; where it is right, PAM's log says what else PAM minds"},
+	{"doas: a tty is required", ReasonPassword, "allow the program in doas.conf with nopass, for this user and this target"},
 	{"doas: Operation not permitted", ReasonNotAllowed, "add a rule for this user, target and command to doas.conf"},
 	{"doas: doas is not enabled, ", ReasonMisset, "write a doas.conf"},
 	{"doas: …is writable by group or other", ReasonMisset, "take the write permission of doas.conf from group and others"},
@@ -24,9 +30,12 @@ var doasSymptoms = []symptom{
 	{"doas: …: Exec format error", ReasonNotRunnable, "the program is built for another system or architecture"},
 }
 
-// The texts of su of util-linux 2.38. A prompt may stand before one of them.
+// The texts of su of util-linux 2.38, and of busybox 1.35. A prompt may stand before one of them.
 var suSymptoms = []symptom{
-	{"…su: Authentication failure", ReasonPassword, "call as root, let PAM trust the caller, or use sudo; no password is ever given"},
+	{"…You are required to change your password", ReasonNotAllowed, adviceExpired},
+	{"…Your account has expired", ReasonNotAllowed, adviceAccount},
+	{"…su: Authentication failure", ReasonPassword, "call as root, let PAM trust the caller, use sudo, or have somebody asked for it"},
+	{"su: incorrect password", ReasonPassword, "call as root, or have somebody asked for it"},
 	{"…su: Permission denied", ReasonNotAllowed, "look into PAM's log: it refuses this caller or this target"},
 	{"su: user … does not exist", ReasonUnknownUser, adviceUser},
 	{"su: group … does not exist", ReasonUnknownUser, adviceGroup},
@@ -34,7 +43,6 @@ var suSymptoms = []symptom{
 	{"su: cannot set groups: Operation not permitted", ReasonNoPrivilege, "restore owner and mode of su, and start the caller without no_new_privs"},
 	{"su: cannot set ", ReasonNoPrivilege, "restore owner and mode of su, and start the caller without no_new_privs"},
 	{"su: failed to execute ", ReasonNotRunnable, "su needs /bin/sh on that host"},
-	{"This account is currently not available", ReasonNoLogin, "only root reaches an account without a shell through su"},
 }
 
 // The texts of runuser of util-linux 2.38.

@@ -19,7 +19,7 @@ func (v Vagrant) Command(argv []string) ([]string, error) {
 	if err := checkAll(v.check(), checkArgv(argv), checkUTF8("vagrant", argv)); err != nil {
 		return nil, err
 	}
-	out := []string{programOr(v.Program, "vagrant"), "ssh", "--no-tty", "--command", quoteCommand(argv)}
+	out := []string{programOr(v.Program, "vagrant"), "ssh", "--no-tty", "--command", loginLine(argv)}
 	if v.Machine != "" {
 		out = append(out, v.Machine)
 	}

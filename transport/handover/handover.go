@@ -1,12 +1,15 @@
-// Package handover brings a worker's three streams to a server on a unix socket, which starts the worker on them.
+// Package handover brings a worker's three streams to a server on a socket, which starts the worker on them.
 //
 // The connector is a copy of this program, "program __connect PATH SERVER NAMES", that transport.Socket has started. It does
 // not copy bytes: it hands its own stdin, stdout and stderr over as descriptors, so that the worker has the very streams
 // that the caller made, and then waits to end as the worker did. The connection is the connector's word that it lives: when it
 // ends, the server ends the worker.
 //
-// Both sides look who the other one is, by what the system says of the socket's other end. The section "Sockets" of
-// transport/SPEC.md has the bytes.
+// Both sides look who the other one is, by what the system says of the socket's other end.
+//
+// A server on TCP has a connector too, "program __connect tls:HOST:PORT …". There TLS says who is who, in package
+// transport/mtls, and a [Line] carries bytes, because descriptors do not travel. The section "Sockets" of transport/SPEC.md
+// has the bytes of both.
 package handover
 
 import (
@@ -44,6 +47,8 @@ const (
 	dialStep = 20 * time.Millisecond // between two tries, while too many others wait
 	// After its caller is gone, a worker has its grace to end, of a minute at most.
 	orphaned = 70 * time.Second
+	// What a caller has sent that is gone may take so long to find room.
+	abandoned = 3 * time.Second
 )
 
 // Asked reports whether a program's arguments ask it to be a connector.
@@ -69,6 +74,9 @@ func Main(argv []string) {
 }
 
 func run(argv []string) (code int, err error) {
+	if f, names, ok := farWords(argv); ok {
+		return runFar(f, names)
+	}
 	if len(argv) < 3 || len(argv) > 5 {
 		return exitUsage, errors.New("it is started by deliveryboy, not by hand")
 	}

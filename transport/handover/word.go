@@ -17,6 +17,9 @@ import (
 // version is the first byte of a connection, and carries the descriptors.
 const version = '1'
 
+// TextMark is the first byte of a connection that carries no descriptors, but lines of text.
+const TextMark = '{'
+
 const (
 	streams  = 3       // stdin, stdout and stderr
 	maxNames = 1 << 17 // bytes of names, as in an argument
@@ -47,6 +50,7 @@ func Ask(conn *net.UnixConn, names string, in, out, err *os.File) error {
 type Request struct {
 	Names []string // of functions; none for all
 	Files [streams]*os.File
+	Text  bool // it begins with TextMark, behind which nothing was read
 }
 
 // Close closes the files.
@@ -65,6 +69,9 @@ func Receive(conn *net.UnixConn) (*Request, error) {
 	n, size, flags, _, err := conn.ReadMsgUnix(first, rights)
 	if err != nil {
 		return nil, err
+	}
+	if n == 1 && size == 0 && flags&syscall.MSG_CTRUNC == 0 && first[0] == TextMark {
+		return &Request{Text: true}, nil
 	}
 	r := &Request{}
 	if err := r.take(rights[:size]); err != nil {

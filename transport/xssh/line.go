@@ -1,6 +1,7 @@
 package xssh
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -14,15 +15,17 @@ import (
 // A line is a command that runs on the far side.
 type line struct {
 	streams [3]*os.File
-	client  *ssh.Client
+	clients []*ssh.Client // on the way; the last one is where the command runs
 	session *ssh.Session
 	work    sync.WaitGroup
 }
 
 // run starts the command. Its stdin is copied here, because ssh.Session would wait for the end of that after the command's.
-func (l *line) run(command string) error {
+func (l *line) run(ctx context.Context, command string) error {
 	var err error
-	if l.session, err = l.client.NewSession(); err != nil {
+	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
+	defer stop()
+	if l.session, err = l.clients[len(l.clients)-1].NewSession(); err != nil {
 		return err
 	}
 	in, err := l.session.StdinPipe()
@@ -58,12 +61,12 @@ func (l *line) Wait() (code int, err error) {
 	return exit.ExitStatus(), nil
 }
 
-// Close ends the connection. The far side sees the end of stdin. What nobody reads here keeps nobody waiting any more.
+// Close ends the connections. The far side sees the end of stdin. What nobody reads here keeps nobody waiting any more.
 func (l *line) Close() error {
-	if l.client == nil {
+	if len(l.clients) == 0 {
 		return nil
 	}
-	err := l.client.Close()
+	err := l.clients[0].Close() // the others go through it
 	for _, f := range l.streams[1:] {
 		_ = f.SetWriteDeadline(time.Now())
 	}

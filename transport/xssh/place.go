@@ -1,191 +1,189 @@
 package xssh
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"net"
-	"os"
 	"os/user"
-	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 
-	"github.com/kevinburke/ssh_config"
+	"github.com/seed354a1416/deliveryboy/transport"
 )
 
-// A place is where to go, as who, and what to trust there.
+// A place is one host to log in to, as who, and what to trust there.
 type place struct {
+	host       string // as it was named
 	address    string // host:port
+	network    string // tcp, tcp4 or tcp6
+	alias      string // host:port under which its key is known
 	user       string
 	identities []string // files of private keys
-	only       bool     // these, and no agent
+	named      bool     // the files were named, so that one that is missing is an error
+	certs      []string // files of certificates for them
+	only       bool     // these keys, and of an agent no others
+	agent      string   // its socket; empty if there is none
+	keys       bool     // log in with keys
+	password   bool     // with a password
+	dialogue   bool     // by answering questions
 	hosts      []string // files of known hosts
-	algorithms []string // of host keys that are known there
 	trusted    bool     // its key was the right one
 }
 
-// elsewhere are the settings of ssh that would lead to another host, trust another key, or say who we are in another way.
-// Each has the values that mean nothing.
-var elsewhere = map[string][]string{
-	"ProxyJump": {"none"}, "ProxyCommand": {"none"}, "HostKeyAlias": nil, "KnownHostsCommand": {"none"}, "CertificateFile": {"none"},
-	"IdentityAgent": {"SSH_AUTH_SOCK"}, "PKCS11Provider": {"none"}, "BindAddress": nil, "BindInterface": nil, "RevokedHostKeys": {"none"},
-	"CanonicalizeHostname": {"no"}, "PubkeyAuthentication": {"yes"}, "HostKeyAlgorithms": nil, "Ciphers": nil, "KexAlgorithms": nil,
-	"MACs": nil, "PubkeyAcceptedAlgorithms": nil, "CASignatureAlgorithms": nil, "RequiredRSASize": nil,
-}
+// maxHosts is how many hosts there may be on a way.
+const maxHosts = 8
 
-// resolve reads ssh's configuration for a host.
-func resolve(s SSH) (*place, error) {
-	configs, err := readConfigs(s.ConfigFile)
+// route is the way to a host: those to jump through, and the host itself.
+func route(s SSH) ([]*place, error) {
+	all, err := readSettings(s.ConfigFile)
 	if err != nil {
 		return nil, err
 	}
-	get := func(key string) []string {
-		for _, c := range configs {
-			if values, err := c.GetAll(s.Host, key); err == nil && len(values) > 0 {
-				return values
+	last, err := all.place(s)
+	if err != nil {
+		return nil, err
+	}
+	way, err := all.jumps(last, s.Jump, 0)
+	return append(way, last), err
+}
+
+// jumps are the hosts before another one: those that are given, or of ProxyJump. The first one may itself be behind others; as
+// with ssh, those that follow are not, and no host is behind itself, though "Host *" may say so.
+func (all settings) jumps(to *place, jump string, before int) (way []*place, err error) {
+	if jump == "" {
+		jump = all.first(to.host, "ProxyJump")
+	}
+	if jump == "" || strings.EqualFold(jump, "none") {
+		return nil, nil
+	}
+	hosts := strings.Split(jump, ",")
+	for i, text := range hosts {
+		if before++; before >= maxHosts {
+			return nil, fmt.Errorf("ProxyJump %s: there are more than %d hosts on the way, or they lead in circles", jump, maxHosts)
+		}
+		host, err := parseJump(text)
+		if err != nil {
+			return nil, err
+		}
+		p, err := all.place(host)
+		if err != nil {
+			return nil, fmt.Errorf("jump host %s: %w", host.Host, err)
+		}
+		if len(hosts) == 1 && p.address == to.address && p.user == to.user {
+			return nil, nil
+		}
+		if i == 0 {
+			if way, err = all.jumps(p, "", before); err != nil {
+				return nil, err
 			}
+			before += len(way)
 		}
-		return nil
+		way = append(way, p)
 	}
-	for key, harmless := range elsewhere {
-		if values := get(key); len(values) > 0 && !slices.Contains(harmless, strings.ToLower(values[0])) && !slices.Contains(harmless, values[0]) {
-			return nil, fmt.Errorf("%s %s in ssh's configuration: it is not known here; use transport.SSH, which runs ssh", key, values[0])
-		}
+	return way, nil
+}
+
+// parseJump reads [user@]host[:port], with or without ssh:// before it.
+func parseJump(text string) (SSH, error) {
+	text = strings.TrimPrefix(strings.TrimSpace(text), "ssh://")
+	spec, err := transport.Parse("ssh=" + text)
+	hop, ok := spec.Via.(transport.SSH)
+	if err != nil || !ok || strings.Contains(text, "//") || hop.Host == "" {
+		return SSH{}, fmt.Errorf("jump host %q: it has to be [user@]host[:port]", text)
 	}
-	p := &place{user: s.User}
-	if err := p.goTo(s, get); err != nil {
+	return SSH{Host: hop.Host, User: hop.User, Port: hop.Port}, nil
+}
+
+// place is one host, by what was asked for and by the configuration.
+func (all settings) place(s SSH) (*place, error) {
+	if err := all.refuse(s.Host); err != nil {
+		return nil, err
+	}
+	p := &place{host: s.Host, user: s.User}
+	if err := p.goTo(s, all); err != nil {
+		return nil, err
+	}
+	me, err := user.Current()
+	if err != nil {
 		return nil, err
 	}
 	if p.user == "" {
-		if p.user = first(get("User")); p.user == "" {
-			me, err := user.Current()
-			if err != nil {
-				return nil, err
-			}
+		if p.user = all.first(s.Host, "User"); p.user == "" {
 			p.user = me.Username
 		}
 	}
-	p.only = s.Identity != "" || strings.EqualFold(first(get("IdentitiesOnly")), "yes")
-	return p, p.files(s, get)
+	p.keys = all.is(s.Host, "PubkeyAuthentication", "yes", true)
+	p.password = all.is(s.Host, "PasswordAuthentication", "yes", true)
+	p.dialogue = all.is(s.Host, "KbdInteractiveAuthentication", "yes", true) && all.is(s.Host, "ChallengeResponseAuthentication", "yes", true)
+	p.only = s.Identity != "" || all.is(s.Host, "IdentitiesOnly", "yes", false)
+	return p, p.files(s, all, me)
 }
 
-func (p *place) goTo(s SSH, get func(string) []string) error {
+func (p *place) goTo(s SSH, all settings) error {
 	host, port := s.Host, strconv.Itoa(s.Port)
-	if name := first(get("HostName")); name != "" {
-		host = strings.ReplaceAll(name, "%h", s.Host)
+	if name := all.first(s.Host, "HostName"); name != "" {
+		host = strings.NewReplacer("%h", s.Host, "%%", "%").Replace(name)
 	}
 	if s.Port == 0 {
-		if port = first(get("Port")); port == "" {
+		if port = all.first(s.Host, "Port"); port == "" {
 			port = "22"
 		}
 	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || strings.Contains(host, "%") && net.ParseIP(strings.Split(host, "%")[0]) == nil {
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || transport.CheckHost(host) != nil {
 		return fmt.Errorf("%q: no host and port in ssh's configuration", host+":"+port)
 	}
-	p.address = net.JoinHostPort(host, port)
+	p.address, p.network = net.JoinHostPort(host, port), "tcp"
+	switch strings.ToLower(all.first(s.Host, "AddressFamily")) {
+	case "inet":
+		p.network = "tcp4"
+	case "inet6":
+		p.network = "tcp6"
+	}
+	p.alias = p.address
+	if alias := all.first(s.Host, "HostKeyAlias"); alias != "" {
+		p.alias = net.JoinHostPort(alias, "22") // which known_hosts does not write
+	}
 	return nil
 }
 
 // files are those with keys: the ones that were asked for, or those of the configuration, or the usual ones.
-func (p *place) files(s SSH, get func(string) []string) error {
-	p.identities = get("IdentityFile")
+func (p *place) files(s SSH, all settings, me *user.User) (err error) {
+	host, port, _ := net.SplitHostPort(p.address)
+	tokens := strings.NewReplacer("%%", "%", "%d", me.HomeDir, "%h", host, "%n", s.Host, "%p", port, "%r", p.user, "%u", me.Username)
+	expandAll := func(names []string) (files []string) {
+		for _, name := range names {
+			if name = strings.Trim(name, `"`); strings.EqualFold(name, "none") {
+				continue
+			}
+			name, failed := expand(tokens.Replace(name))
+			if failed != nil && err == nil {
+				err = failed
+			}
+			files = append(files, name)
+		}
+		return files
+	}
+	identities := all.all(s.Host, "IdentityFile")
 	if s.Identity != "" {
-		p.identities = []string{s.Identity}
+		identities = []string{s.Identity}
 	}
-	if len(p.identities) == 0 {
-		p.identities = []string{"~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa"}
+	if p.named = len(identities) > 0; !p.named {
+		identities = []string{"~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa"}
 	}
-	p.hosts = strings.Fields(strings.Join(get("UserKnownHostsFile"), " "))
+	p.identities, p.certs = expandAll(identities), expandAll(all.all(s.Host, "CertificateFile"))
+	hosts := strings.Fields(all.first(s.Host, "UserKnownHostsFile"))
 	if s.KnownHosts != "" {
-		p.hosts = []string{s.KnownHosts}
+		hosts = []string{s.KnownHosts}
 	}
-	if len(p.hosts) == 0 {
-		p.hosts = []string{"~/.ssh/known_hosts", "~/.ssh/known_hosts2"}
+	if len(hosts) == 0 {
+		hosts = []string{"~/.ssh/known_hosts", "~/.ssh/known_hosts2"}
 	}
-	global := strings.Fields(strings.Join(get("GlobalKnownHostsFile"), " "))
+	global := strings.Fields(all.first(s.Host, "GlobalKnownHostsFile"))
 	if len(global) == 0 {
 		global = []string{"/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"}
 	}
-	p.hosts = append(p.hosts, global...)
-	for _, list := range [][]string{p.identities, p.hosts} {
-		for i, name := range list {
-			var err error
-			if list[i], err = expand(name); err != nil {
-				return err
-			}
-		}
+	p.hosts = expandAll(append(hosts, global...))
+	if agent := all.first(s.Host, "IdentityAgent"); err == nil {
+		p.agent, err = agentSocket(tokens.Replace(agent))
 	}
-	return nil
-}
-
-// readConfigs reads the user's configuration and the system's, or the one file that replaces both.
-func readConfigs(file string) ([]*ssh_config.Config, error) {
-	names := []string{"~/.ssh/config", "/etc/ssh/ssh_config"}
-	switch file {
-	case "none":
-		return nil, nil
-	case "":
-	default:
-		names = []string{file}
-	}
-	var configs []*ssh_config.Config
-	for _, name := range names {
-		c, err := readConfig(name)
-		if errors.Is(err, fs.ErrNotExist) && file == "" {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("ssh's configuration: %w", err)
-		}
-		configs = append(configs, c)
-	}
-	return configs, nil
-}
-
-func readConfig(name string) (*ssh_config.Config, error) {
-	name, err := expand(name)
-	if err != nil {
-		return nil, err
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if st, ok := info.Sys().(*syscall.Stat_t); !ok || st.Uid != 0 && int(st.Uid) != os.Getuid() || info.Mode().Perm()&0o022 != 0 {
-		return nil, fmt.Errorf("%s: others can write to it, or own it", name)
-	}
-	c, err := ssh_config.Decode(f)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w; use transport.SSH, which runs ssh", name, err)
-	}
-	return c, nil
-}
-
-func first(values []string) string {
-	if len(values) == 0 {
-		return ""
-	}
-	return values[0]
-}
-
-// expand makes an absolute path of one below the home directory.
-func expand(name string) (string, error) {
-	name = strings.Trim(name, `"`)
-	rest, below := strings.CutPrefix(name, "~/")
-	home := os.Getenv("HOME")
-	switch {
-	case below && filepath.IsAbs(home):
-		return filepath.Join(home, rest), nil
-	case !filepath.IsAbs(name) || strings.Contains(name, "%"):
-		return "", fmt.Errorf("file %q of ssh's configuration: an absolute path, or one below a home that is known, is needed", name)
-	}
-	return name, nil
+	return err
 }

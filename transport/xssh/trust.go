@@ -8,27 +8,40 @@ import (
 
 	"github.com/skeema/knownhosts"
 	"golang.org/x/crypto/ssh"
-	"golang.org/x/crypto/ssh/agent"
+	xknownhosts "golang.org/x/crypto/ssh/knownhosts"
 )
 
-// checkKey takes a host's key if it is known for that host, and no other. Nobody is asked, and nothing is written.
-func (p *place) checkKey(hostname string, remote net.Addr, key ssh.PublicKey) error {
+// checkKey takes a host's key if it is known for that host, or certified by an authority that is, and no other. Nobody is
+// asked, and nothing is written.
+func (p *place) checkKey(_ string, remote net.Addr, key ssh.PublicKey) error {
 	db, err := p.known()
 	if err != nil {
 		return err
 	}
-	err = db.HostKeyCallback()(hostname, remote, key)
-	print := ssh.FingerprintSHA256(key)
+	revoked, err := p.revoked()
+	if err != nil {
+		return err
+	}
+	print, name := ssh.FingerprintSHA256(key), knownhosts.Normalize(p.alias)
+	if cert, ok := key.(*ssh.Certificate); ok {
+		print = ssh.FingerprintSHA256(cert.Key) + ", certified by " + ssh.FingerprintSHA256(cert.SignatureKey)
+		if revoked[string(cert.Key.Marshal())] || revoked[string(cert.SignatureKey.Marshal())] {
+			return fmt.Errorf("%w of %s is revoked: it is %s", ErrHostKey, name, print)
+		}
+	}
+	err = db.HostKeyCallback()(p.alias, remote, key)
 	switch {
 	case err == nil:
 		p.trusted = true
 		return nil
+	case revoked[string(key.Marshal())], errors.As(err, new(*xknownhosts.RevokedError)):
+		return fmt.Errorf("%w of %s is revoked: it is %s", ErrHostKey, name, print)
 	case knownhosts.IsHostKeyChanged(err):
-		return fmt.Errorf("%w of %s has changed: it is %s now; do not connect before you know why", ErrHostKey, hostname, print)
+		return fmt.Errorf("%w of %s has changed: it is %s now; do not connect before you know why", ErrHostKey, name, print)
 	case knownhosts.IsHostUnknown(err):
-		return fmt.Errorf("%w of %s is unknown: it is %s; compare it, then add it to the known hosts", ErrHostKey, hostname, print)
+		return fmt.Errorf("%w of %s is unknown: it is %s; compare it, then add it to the known hosts", ErrHostKey, name, print)
 	}
-	return fmt.Errorf("%w of %s: %w", ErrHostKey, hostname, err)
+	return fmt.Errorf("%w of %s: %w", ErrHostKey, name, err)
 }
 
 // known reads the files of known hosts that there are.
@@ -46,50 +59,24 @@ func (p *place) known() (*knownhosts.HostKeyDB, error) {
 	return db, nil
 }
 
-// auth is how this user says who they are: with the keys of the files, and of the agent. Done closes the way to the agent.
-func (p *place) auth() (auth ssh.AuthMethod, done func(), err error) {
-	db, err := p.known()
-	if err != nil {
-		return nil, nil, err
-	}
-	p.algorithms = db.HostKeyAlgorithms(p.address) // a host may have keys of several kinds, and one of them be known
-	var signers []ssh.Signer
-	var problems []error
-	for _, name := range p.identities {
-		signer, err := readKey(name)
-		if err == nil {
-			signers = append(signers, signer)
-		} else if !errors.Is(err, os.ErrNotExist) || p.only {
-			problems = append(problems, err)
+// revoked are the keys of all lines with @revoked, whatever hosts they name. The callback compares them with a certificate as
+// a whole; here they also stand for the key in it, and for the authority that made it, as with ssh.
+func (p *place) revoked() (map[string]bool, error) {
+	found := map[string]bool{}
+	for _, name := range p.hosts {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			continue // known has found those that are there
+		}
+		for len(text) > 0 {
+			marker, _, key, _, rest, err := ssh.ParseKnownHosts(text)
+			if err != nil {
+				break // the end, or what known has refused
+			}
+			if text = rest; marker == "revoked" {
+				found[string(key.Marshal())] = true
+			}
 		}
 	}
-	done = func() {}
-	if socket := os.Getenv("SSH_AUTH_SOCK"); socket != "" && !p.only {
-		if conn, err := net.Dial("unix", socket); err == nil { //nolint:noctx,gosec // a unix socket, of the user's own choice, answers at once
-			done = func() { conn.Close() }
-			held, err := agent.NewClient(conn).Signers()
-			problems = append(problems, err)
-			signers = append(held, signers...)
-		}
-	}
-	if len(signers) == 0 {
-		done()
-		return nil, nil, fmt.Errorf("%w: there is none: %w", ErrAuth, errors.Join(append(problems, errors.New("no agent and no key file that can be read"))...))
-	}
-	return ssh.PublicKeys(signers...), done, nil
-}
-
-func readKey(name string) (ssh.Signer, error) {
-	text, err := os.ReadFile(name)
-	if err != nil {
-		return nil, err
-	}
-	signer, err := ssh.ParsePrivateKey(text)
-	if missing := (*ssh.PassphraseMissingError)(nil); errors.As(err, &missing) {
-		return nil, fmt.Errorf("%s: has a passphrase; add the key to the agent", name)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return signer, nil
+	return found, nil
 }

@@ -3,9 +3,20 @@
 //
 //	web, err := delivery.Open(ctx, transport.Chain{xssh.SSH{Host: "web1"}, transport.Sudo{}})
 //
-// It knows less than ssh does: keys from files and from the agent, and known_hosts. What it finds in ssh's configuration and
-// does not know, where that would lead elsewhere or trust another key, is an error, and not left out. For jump hosts, host
-// certificates, hardware tokens, passwords and shared connections there is transport.SSH.
+// # What it knows
+//
+// Keys of files and of an agent (IdentityFile, IdentitiesOnly, IdentityAgent), certificates for them (CertificateFile, and
+// KEY-cert.pub beside a key), jump hosts (ProxyJump, several, and behind each other), and the files of known hosts with hashed
+// names, wildcards, @cert-authority and @revoked, under another name too (HostKeyAlias). Host keys are always checked, as with
+// StrictHostKeyChecking=yes. Where the session has Ask, it is asked for the passphrase of a key that the host takes, for a
+// password, and what the host wants to know (keyboard-interactive); each once.
+//
+// # What it does not
+//
+// There are no hardware tokens, Kerberos, shared connections or forwarding. A setting of ssh's configuration that this package
+// does not know, and that would lead elsewhere, trust another key, or demand more of one (ProxyCommand, Match but "all",
+// RevokedHostKeys, HostKeyAlgorithms, …) is an error that names it, and so is one that nobody knows. Settings that are about
+// what is not done here are left out. For all these there is transport.SSH.
 package xssh
 
 import (
@@ -40,20 +51,24 @@ type SSH struct {
 	User string
 	// Port is 1 to 65535; 0: as ssh's configuration says, then 22.
 	Port int
-	// Identity is the private key file; with it no other key is tried. It must have no passphrase. Absolute, or "~/…".
+	// Identity is the private key file; with it no other key is tried. Absolute, or "~/…".
 	Identity string
 	// ConfigFile replaces ssh's configuration files. Absolute, or "~/…", or "none".
 	ConfigFile string
 	// KnownHosts is the file of host keys that this user trusts, instead of ~/.ssh/known_hosts. Absolute, or "~/…".
 	KnownHosts string
-	// ConnectTimeout is how long a connection may take to come up, in whole seconds; 0 means 10 s.
+	// Jump are the hosts to go through, "[user@]host[:port],…", at most 7; empty: as ssh's configuration says. As with ssh,
+	// User, Port, Identity and KnownHosts are for Host alone: what holds for these is in the configuration.
+	Jump string
+	// ConnectTimeout is how long a connection to each host may take to come up, in whole seconds, without the time of
+	// questions; 0 means 10 s.
 	ConnectTimeout time.Duration
 }
 
 func (s SSH) program() transport.SSH {
 	return transport.SSH{
 		Host: s.Host, User: s.User, Port: s.Port, Identity: s.Identity, ConfigFile: s.ConfigFile, KnownHosts: s.KnownHosts,
-		NoShare: true, ConnectTimeout: s.ConnectTimeout,
+		Jump: s.Jump, NoShare: true, ConnectTimeout: s.ConnectTimeout,
 	}
 }
 
@@ -77,7 +92,7 @@ func (s SSH) Dial(ctx context.Context, command []string, streams [3]*os.File) (t
 
 // open brings the line up to where the command runs.
 func (l *line) open(ctx context.Context, s SSH, command string) error {
-	to, err := resolve(s)
+	way, err := route(s)
 	if err != nil {
 		return err
 	}
@@ -85,41 +100,81 @@ func (l *line) open(ctx context.Context, s SSH, command string) error {
 	if timeout == 0 {
 		timeout = defaultTimeout
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", to.address)
-	if err != nil {
-		return err
+	outer := ctx
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	timer := time.AfterFunc(timeout, func() { cancel(context.DeadlineExceeded) })
+	defer timer.Stop()
+	if transport.Asks(outer) {
+		ctx = transport.WithAsk(ctx, func(_ context.Context, text string) ([]byte, error) {
+			timer.Stop()
+			defer timer.Reset(timeout)
+			return transport.Ask(outer, text)
+		})
 	}
-	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) })
-	err = l.shakeHands(conn, to)
+	for i, p := range way {
+		timer.Reset(timeout)
+		if err = l.reach(ctx, p); err != nil && i < len(way)-1 {
+			err = fmt.Errorf("jump host %s: %w", p.host, err)
+		}
+		if err != nil {
+			break
+		}
+	}
 	if err == nil {
-		err = l.run(command)
+		err = l.run(ctx, command)
 	}
-	if !stop() && err == nil || err != nil && ctx.Err() != nil {
+	if err != nil && ctx.Err() != nil && outer.Err() == nil {
 		return fmt.Errorf("%w (within %s)", context.Cause(ctx), timeout)
 	}
 	return err
 }
 
-func (l *line) shakeHands(conn net.Conn, to *place) error {
-	auth, done, err := to.auth()
+// reach logs in to a host, from the one before it.
+func (l *line) reach(ctx context.Context, to *place) error {
+	dial := (&net.Dialer{}).DialContext
+	if n := len(l.clients); n > 0 {
+		dial = l.clients[n-1].DialContext
+	}
+	conn, err := dial(ctx, to.network, to.address)
 	if err != nil {
-		_ = conn.Close()
 		return err
 	}
-	defer done()
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	client, err := shakeHands(ctx, conn, to)
+	if !stop() && err == nil {
+		_ = client.Close()
+		err = context.Cause(ctx)
+	}
+	if err == nil {
+		l.clients = append(l.clients, client)
+	}
+	return err
+}
+
+func shakeHands(ctx context.Context, conn net.Conn, to *place) (*ssh.Client, error) {
+	db, err := to.known()
+	var log *login
+	if err == nil {
+		log, err = to.login(ctx)
+	}
+	if err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	defer log.done()
 	config := &ssh.ClientConfig{
-		User: to.user, Auth: []ssh.AuthMethod{auth}, HostKeyCallback: to.checkKey, HostKeyAlgorithms: to.algorithms,
+		User: to.user, Auth: log.ways, HostKeyCallback: to.checkKey,
+		HostKeyAlgorithms: db.HostKeyAlgorithms(to.alias), // a host may have keys of several kinds, and one of them be known
 	}
 	c, channels, requests, err := ssh.NewClientConn(conn, to.address, config)
 	if err != nil {
 		_ = conn.Close()
-		if to.trusted && strings.Contains(err.Error(), "unable to authenticate") {
-			err = fmt.Errorf("%w: user %s: %w", ErrAuth, to.user, err)
+		if to.trusted && (log.failed != nil || strings.Contains(err.Error(), "unable to authenticate") ||
+			strings.Contains(err.Error(), "Too many authentication failures")) {
+			err = log.explain(to, err)
 		}
-		return err
+		return nil, err
 	}
-	l.client = ssh.NewClient(c, channels, requests)
-	return nil
+	return ssh.NewClient(c, channels, requests), nil
 }
