@@ -8,10 +8,11 @@ umask 077
 set -f
 unset CDPATH
 PATH=/usr/bin:/bin:/usr/sbin:/sbin:/usr/local/bin:$PATH
-d=$1 c=$2 k=$3 n=$4
+d=$1 c=$2 k=$3 n=$4 v=${5:-__deliver}
 nl='
 '
 u= q= t=
+x32=????????????????????????????????
 IFS= read -r N || exit 69
 case $N in '' | *[!0-9a-f]*) exit 65 ;; esac
 say() { printf '=====DEPLOY %s %s=====\n' "$N" "$*"; }
@@ -33,7 +34,7 @@ into() {
 	cd -P "$1" 2>/dev/null || fail "${1%/} is not there, or cannot be entered${e:+: ${e##*: }}" || return
 	p=${PWD%/}
 	e=
-	[ "$m" ] && e=$(mkdir "./$2" 2>&1)
+	[ "$m" ] && e=$(mkdir -m 700 "./$2" 2>&1)
 	cd -P "./$2" 2>/dev/null || fail "it cannot be made or entered: ${e##*: }" || return
 	[ "$PWD" = "$p/$2" ] || fail 'it is a symbolic link' || return
 	[ -O . ] || fail 'it belongs to another user' || return
@@ -67,7 +68,7 @@ have() {
 run() {
 	say here "$PWD/$d"
 	trap - 0 1 2 13 15
-	exec "./$d" __deliver ${n:+"$n"}
+	exec "./$d" "$v" ${n:+"$n"}
 }
 
 look() {
@@ -77,7 +78,7 @@ look() {
 
 # fill: takes the program in, under a name that nothing else has, and looks at what came.
 fill() {
-	find . -name '.*.new' -mmin +60 -exec rm -f '{}' ';' 2>/dev/null # of calls that were killed
+	find . ! -name . -prune -type f -name ".$x32.new" ! -name '.*[!0-9a-f]*.new' -mmin +60 -exec rm -f '{}' ';' 2>/dev/null # of calls that were killed
 	t=./.$N.new
 	e=$( (set -C && : >"$t") 2>&1) || fail "it cannot be written to: ${e##*: }" || return
 	chmod 700 "$t"
@@ -115,16 +116,25 @@ bring() {
 	refuse
 }
 
+# sweep: takes away what calls that were killed left next to the directory of this one. One that is being filled is younger.
+sweep() {
+	for x in $(find .. ! -name .. -prune -type d -user "$u" -name "deliveryboy-$x32" ! -name 'deliveryboy-*[!0-9a-f]*' -mmin +60 2>/dev/null); do
+		x=${x#../} m=
+		(into .. "$x" && [ -z "$(find . ! -name . -mmin -60)" ] && rm -f "./.${x#*-}.new" && cd .. && rmdir "./$x") 2>/dev/null
+	done
+	:
+}
+
 # alone PARENT: takes the program in for once. Nothing of it has a name when it runs.
 alone() {
 	m=1 e=
-	into "$1" "deliveryboy-$N" && fill && if [ -e /proc/self/fd/0 ]; then
+	into "$1" "deliveryboy-$N" && sweep && fill && if [ -e /proc/self/fd/0 ]; then
 		exec 9<"$t"
 		rm -f "$t"
 		cd .. && rmdir "./deliveryboy-$N"
 		say here
 		trap - 0 1 2 13 15
-		exec /proc/self/fd/9 __deliver ${n:+"$n"}
+		exec /proc/self/fd/9 "$v" ${n:+"$n"}
 	else
 		fail 'there is no /proc to run it from without a name'
 	fi
@@ -141,6 +151,8 @@ all() {
 	[ "$1" = look ] || [ "$u" = 0 ] && "$1" /var/cache deliveryboy
 	h=${HOME%/}
 	h=${XDG_CACHE_HOME:-${h:+$h/.cache}}
+	# Root makes nothing below what another user has: links may lead anywhere there.
+	[ "$1" = look ] || [ "$u" != 0 ] || [ -O "${XDG_CACHE_HOME:-$HOME}" ] || h=
 	case $h in /*) "$1" "$h/deliveryboy" bin p ;; esac
 	case $XDG_RUNTIME_DIR in /*) "$1" "$XDG_RUNTIME_DIR" deliveryboy-bin ;; esac
 	: "${u:=$(id -u)}"

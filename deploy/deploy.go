@@ -42,14 +42,22 @@ type Options struct {
 	// cache already is used, and stays. Linux only.
 	KeepNothing bool
 
-	// Bundle are the files of this same program for other systems, by GOOS/GOARCH, such as "linux/arm64". An entry for
-	// this system goes before the file that runs here.
-	Bundle map[string]string
+	// Bundle is a file that deliveryboy pack has made: this program for several systems. Which one the far side needs is
+	// what its uname says. The file has to be root's or this user's alone, as have the directories on the way to it, and
+	// must be of this program; what is in it is checked before it is sent. See SPEC.md, section 6.
+	Bundle string
+
+	// Programs are single files of this same program for other systems, by GOOS/GOARCH, such as "linux/arm64". They go
+	// before those of Bundle, and these before the file that runs here.
+	//
+	// Without On, Bundle and Programs bring nothing: they say which other builds may serve where they were installed by hand,
+	// one for each system. All others are refused, unless AnyBuild of the session is set.
+	Programs map[string]string
 }
 
 // Check says what is wrong with the options, before anything is started.
 func (o Options) Check() error {
-	if !o.On && (o.Cache != "" || o.KeepNothing || len(o.Bundle) > 0) {
+	if !o.On && (o.Cache != "" || o.KeepNothing) {
 		return fmt.Errorf("deploy: options without On: set it, or leave the others out")
 	}
 	if o.Cache != "" && (!path.IsAbs(o.Cache) || path.Clean(o.Cache) != o.Cache || o.Cache == "/") {
@@ -58,16 +66,31 @@ func (o Options) Check() error {
 	if strings.ContainsAny(o.Cache, "\x00\n\t") {
 		return fmt.Errorf("deploy: cache %.1024q: tabs, line feeds and NUL are not possible", o.Cache)
 	}
-	for _, system := range slices.Sorted(maps.Keys(o.Bundle)) {
-		goos, arch, ok := strings.Cut(system, "/")
-		if !ok || goos == "" || arch == "" || strings.Contains(arch, "/") {
-			return fmt.Errorf("deploy: bundle: %.80q is not of the form GOOS/GOARCH, such as linux/arm64", system)
+	for _, system := range slices.Sorted(maps.Keys(o.Programs)) {
+		if err := CheckSystem(system); err != nil {
+			return err
 		}
-		if o.Bundle[system] == "" {
-			return fmt.Errorf("deploy: bundle: no file for %s", system)
+		if o.Programs[system] == "" {
+			return fmt.Errorf("deploy: programs: no file for %s", system)
 		}
 	}
 	return nil
+}
+
+// maxSystem is how long a name such as linux/arm64 may be, in bytes.
+const maxSystem = 40
+
+// CheckSystem says what is wrong with the name of a system, which is GOOS/GOARCH.
+func CheckSystem(system string) error {
+	goos, arch, _ := strings.Cut(system, "/")
+	if !plainName(goos) || !plainName(arch) || len(system) > maxSystem {
+		return fmt.Errorf("deploy: system %.80q: is not of the form GOOS/GOARCH, such as linux/arm64", system)
+	}
+	return nil
+}
+
+func plainName(s string) bool {
+	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789") == ""
 }
 
 // A Result says what was done.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -228,11 +229,15 @@ func TestWhatAFarSideCannotBeGiven(t *testing.T) {
 		{Options{}, "", "unexpected EOF"},
 		{Options{}, "@ here", "unexpected EOF"},
 		{Options{}, "@ arch Linux sparc64 gzip=====\n", `the far side is "linux/sparc64", this program is for`},
-		{Options{Bundle: map[string]string{"linux/arm64": "/nowhere"}}, "@ arch Linux aarch64 gzip=====\n", "the bundle's file for linux/arm64 cannot be read: open /nowhere"},
+		{Options{Programs: map[string]string{"linux/arm64": "/nowhere"}}, "@ arch Linux aarch64 gzip=====\n", "the file for linux/arm64 cannot be read: open /nowhere"},
 		{Options{}, "@ arch =====\n", "and not its name and machine"},
 		{Options{}, "@ terminal=====\n", "a terminal is in the way"},
 		{Options{}, "@ need 1 /x=====\n", "before it has said what system it is"},
 		{Options{}, "@ none=====\n", "before it has said"},
+		{Options{}, "@ here /x\x1b[31m=====\n", `in "/x\x1b[31m", which is no path`},
+		{Options{}, "@ here x=====\n", "which is no path"},
+		{Options{}, "@ here /x/../y=====\n", "which is no path"},
+		{Options{}, "@ here /" + strings.Repeat("x", maxPath) + "=====\n", "which is no path"},
 		{Options{}, "@ dance=====\n", `the far side says "dance"`},
 		{Options{}, "@ refuse /x\tit \x1b[31mis so=====\n", `tried "/x": "it \x1b[31mis so"`},
 	} {
@@ -244,14 +249,14 @@ func TestWhatAFarSideCannotBeGiven(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	for want, o := range map[string]Options{
-		"options without On":                     {Cache: "/x"},
-		"without On: set it":                     {KeepNothing: true},
-		"a clean absolute path":                  {On: true, Cache: "x"},
-		`cache "/x/"`:                            {On: true, Cache: "/x/"},
-		`cache "/"`:                              {On: true, Cache: "/"},
-		"line feeds":                             {On: true, Cache: "/a\nb"},
-		`"arm64" is not of the form GOOS/GOARCH`: {On: true, Bundle: map[string]string{"arm64": "/x"}},
-		"no file for linux/arm64":                {On: true, Bundle: map[string]string{"linux/arm64": ""}},
+		"options without On":    {Cache: "/x"},
+		"without On: set it":    {KeepNothing: true},
+		"a clean absolute path": {On: true, Cache: "x"},
+		`cache "/x/"`:           {On: true, Cache: "/x/"},
+		`cache "/"`:             {On: true, Cache: "/"},
+		"line feeds":            {On: true, Cache: "/a\nb"},
+		`system "arm64": is not of the form GOOS`: {On: true, Programs: map[string]string{"arm64": "/x"}},
+		"no file for linux/arm64":                 {On: true, Programs: map[string]string{"linux/arm64": ""}},
 	} {
 		if err := o.Check(); err == nil || !strings.Contains(fmt.Sprint(err), want) {
 			t.Errorf("%+v: %v", o, err)
@@ -259,5 +264,131 @@ func TestCheck(t *testing.T) {
 	}
 	if err := (Options{}).Check(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestAFarSideWithoutEnd: one that offers places for ever gets the program a few times, and no more.
+func TestAFarSideWithoutEnd(t *testing.T) {
+	for name, line := range map[string]string{
+		"refuse": "@ refuse /x\tno=====\n", "need": "@ need - /x=====\n", "small": "@ need 0 /x=====\n", "arch": "@ arch Linux " + runtime.GOARCH + "=====\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			system := map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[runtime.GOARCH]
+			answer := "@ arch Linux " + system + "=====\n" + strings.Repeat(strings.ReplaceAll(line, runtime.GOARCH, system), 1000)
+			r, _, err := answered(t, Options{}, answer)
+			var e *Error
+			if !errors.As(err, &e) || !strings.Contains(e.Why, "has no end") || len(e.Tried) > 40 {
+				t.Errorf("%+v, %.300v", r, err)
+			}
+		})
+	}
+}
+
+// TestOthersFilesStay: a cache may be a directory with other things in it, a home directory for instance.
+func TestOthersFilesStay(t *testing.T) {
+	for name, shell := range shells(t) {
+		t.Run(name, func(t *testing.T) {
+			home := t.TempDir()
+			f := farIn(t, shell, home)
+			cache := filepath.Join(home, "c")
+			mine := []string{".profile.new", "notes/." + strings.Repeat("a", 32) + ".new", "." + strings.Repeat("x", 32) + ".new", "." + strings.Repeat("a", 33) + ".new"}
+			left := "." + strings.Repeat("0123456789abcdef", 2) + ".new"
+			for _, file := range append([]string{left}, mine...) {
+				path := filepath.Join(cache, file)
+				if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, nil, 0o600), os.Chtimes(path, time.Time{}, time.Now().Add(-2*time.Hour))); err != nil {
+					t.Fatal(err)
+				}
+			}
+			giveAway(t, home)
+			if r, _, _, err := f.call(t, Options{Cache: cache}); err != nil || !r.Pushed {
+				t.Fatalf("%+v, %v", r, err)
+			}
+			for _, file := range mine {
+				if _, err := os.Stat(filepath.Join(cache, file)); err != nil {
+					t.Error(err)
+				}
+			}
+			if _, err := os.Stat(filepath.Join(cache, left)); err == nil {
+				t.Error("what a kill left is there still")
+			}
+		})
+	}
+}
+
+// giveAway makes everything below a directory the far user's.
+func giveAway(t *testing.T, dir string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error {
+		if err == nil && os.Geteuid() == 0 {
+			err = os.Lchown(path, nobody, nobody)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestKilledWithKeepNothing: what a call left that was killed goes with a later one, and nothing else does.
+func TestKilledWithKeepNothing(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("Linux only")
+	}
+	for name, shell := range shells(t) {
+		t.Run(name, func(t *testing.T) {
+			home := t.TempDir()
+			f := farIn(t, shell, home)
+			o := Options{KeepNothing: true, Cache: filepath.Join(home, "c")}
+			f.edit = func(w io.WriteCloser) io.Writer {
+				return &cutter{w, 200_000, func() error {
+					_ = f.running.Process.Kill()
+					return w.Close()
+				}}
+			}
+			for range 2 {
+				if r, _, _, err := f.call(t, o); err == nil {
+					t.Fatalf("%+v", r)
+				}
+			}
+			f.edit = nil
+			entries, err := os.ReadDir(o.Cache)
+			if err != nil || len(entries) != 2 {
+				t.Fatalf("%v, %v", entries, err)
+			}
+			old := time.Now().Add(-2 * time.Hour)
+			young := filepath.Join(o.Cache, entries[0].Name())
+			gone := filepath.Join(o.Cache, entries[1].Name())
+			others := []string{"deliveryboy-" + strings.Repeat("z", 32), "deliveryboy-bin-5", "deliveryboy-" + strings.Repeat("a", 31)}
+			for _, dir := range others {
+				if err := os.Mkdir(filepath.Join(o.Cache, dir), 0o700); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, path := range append(files(t, gone), "") {
+				if err := os.Chtimes(filepath.Join(gone, path), old, old); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, dir := range append([]string{young}, others...) {
+				if dir != young {
+					dir = filepath.Join(o.Cache, dir)
+				}
+				if err := os.Chtimes(dir, old, old); err != nil { // its file is new: it is being filled
+					t.Fatal(err)
+				}
+			}
+			giveAway(t, home)
+			if r, out, _, err := f.call(t, o); err != nil || r.Path != "" || !strings.HasSuffix(out, "hello") {
+				t.Fatalf("%+v, %q, %v", r, out, err)
+			}
+			if _, err := os.Stat(gone); err == nil {
+				t.Error("what a kill left is there still")
+			}
+			for _, dir := range append(others, filepath.Base(young)) {
+				if _, err := os.Stat(filepath.Join(o.Cache, dir)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
 	}
 }

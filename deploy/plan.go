@@ -4,7 +4,9 @@ import (
 	_ "embed"
 	"fmt"
 	"io"
+	"maps"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 
@@ -36,7 +38,12 @@ func Prepare(o Options) (*Plan, error) {
 	if err := o.Check(); err != nil {
 		return nil, err
 	}
-	if len(o.Bundle) > 0 {
+	if o.Bundle != "" {
+		if _, err := openBundle(o.Bundle); err != nil {
+			return nil, err
+		}
+	}
+	if o.Bundle != "" || len(o.Programs) > 0 {
 		return &Plan{o, "-"}, nil
 	}
 	p, err := own()
@@ -90,19 +97,59 @@ func (p *Plan) Meet(l Link) (Result, error) {
 
 // programFor returns the file for a system.
 func (p *Plan) programFor(system string) (*program, error) {
-	if name := p.options.Bundle[system]; name != "" {
-		b, err := fromBundle(name)
-		if err != nil {
-			return nil, &Error{Why: "the bundle's file for " + system + " cannot be read", Err: err}
-		}
-		return b, nil
+	found, err := p.options.other(system)
+	if err != nil || found != nil {
+		return found, err
 	}
-	if here := runtime.GOOS + "/" + runtime.GOARCH; system != here {
-		return nil, &Error{Why: fmt.Sprintf("the far side is %.80q, this program is for %q, and the bundle has no other", system, here)}
+	if system != here {
+		return nil, &Error{Why: p.options.absent(system)}
 	}
 	b, err := own()
 	if err != nil {
 		return nil, &Error{Why: "this program's own file cannot be read", Err: err}
 	}
 	return b, nil
+}
+
+// here is this system.
+const here = runtime.GOOS + "/" + runtime.GOARCH
+
+// other is the file for a system that Programs or Bundle have; nil if they have none.
+func (o Options) other(system string) (*program, error) {
+	if name := o.Programs[system]; name != "" {
+		b, err := fromFile(name)
+		if err != nil {
+			return nil, &Error{Why: "the file for " + system + " cannot be read", Err: err}
+		}
+		return b, nil
+	}
+	if o.Bundle == "" {
+		return nil, nil //nolint:nilnil // there is none, and nothing is wrong
+	}
+	b, err := fromBundle(o.Bundle, system)
+	if err != nil {
+		return nil, &Error{Why: "the bundle's program for " + system + " cannot be used", Err: err}
+	}
+	return b, nil
+}
+
+// absent says that there is no file for a system, and which there are.
+func (o Options) absent(system string) string {
+	why := fmt.Sprintf("the far side is %.80q, this program is for %q", system, here)
+	if len(o.Programs) > 0 {
+		why += fmt.Sprintf(", there are files for %q", slices.Sorted(maps.Keys(o.Programs)))
+	}
+	switch b, err := openBundle(o.Bundle); {
+	case o.Bundle == "":
+		why += "; make a bundle with deliveryboy pack, and name it"
+	case err == nil:
+		why += fmt.Sprintf(", and the bundle %.1024q has %q; make it again, for this system too", o.Bundle, b.Systems())
+	}
+	return why
+}
+
+// Serves reports whether Bundle or Programs have a build for a system, which then may serve in this program's place there.
+func (o Options) Serves(system, build string) (bool, error) {
+	p, err := o.other(system)
+	return p != nil && p.build == build, err
 }

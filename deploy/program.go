@@ -15,13 +15,30 @@ import (
 
 // A program is a file that can be brought to a far side.
 type program struct {
-	open   func() (*os.File, error)
 	digest string // SHA-256, in hex
 	build  string
 	size   int64
 	loader string // the dynamic loader that it needs; empty if it is static
 
 	packed func() ([]byte, error) // the file, compressed; it is kept for the next far side
+	plain  func() ([]byte, error) // the file
+}
+
+// payload is what is sent: the file itself if the far side cannot unpack.
+func (p *program) payload(gz bool) ([]byte, error) {
+	if gz {
+		return p.packed()
+	}
+	return p.plain()
+}
+
+// describe is what can be told from a file, and its digest.
+func describe(f io.ReaderAt, digest string, size int64) *program {
+	id := build.Of(f)
+	if id == "" {
+		id = "sha256:" + digest
+	}
+	return &program{digest: digest, build: id, size: size, loader: loaderOf(f)}
 }
 
 // own is the file that runs here.
@@ -39,65 +56,69 @@ func load(open func() (*os.File, error)) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
-	digest := hex.EncodeToString(h.Sum(nil))
-	id := build.Of(f)
-	if id == "" {
-		id = "sha256:" + digest
+	p := describe(f, hex.EncodeToString(h.Sum(nil)), size)
+	copied := func(to io.Writer) error { return p.copy(open, to) }
+	p.plain = func() ([]byte, error) {
+		out := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
+		err := copied(out)
+		return out.Bytes(), err
 	}
-	p := &program{open: open, digest: digest, build: id, size: size, loader: loaderOf(f)}
-	p.packed = sync.OnceValues(p.compress)
+	p.packed = sync.OnceValues(func() ([]byte, error) {
+		out := bytes.NewBuffer(make([]byte, 0, size/2))
+		err := pack(out, gzip.BestSpeed, copied)
+		return out.Bytes(), err
+	})
 	return p, nil
 }
 
-// bundled are the files of bundles that were looked at, by name. They are not expected to change while the program runs.
-var bundled sync.Map
-
-func fromBundle(name string) (*program, error) {
-	if b, ok := bundled.Load(name); ok {
-		return b.(*program), nil
-	}
-	b, err := load(func() (*os.File, error) { return os.Open(name) })
+// copy also makes sure that the file is still the one that was looked at.
+func (p *program) copy(open func() (*os.File, error), to io.Writer) error {
+	f, err := open()
 	if err != nil {
-		return nil, err
-	}
-	kept, _ := bundled.LoadOrStore(name, b)
-	return kept.(*program), nil
-}
-
-// payload is what is sent: the file itself if the far side cannot unpack.
-func (p *program) payload(gz bool) ([]byte, error) {
-	if gz {
-		return p.packed()
-	}
-	f, err := p.open()
-	if err != nil {
-		return nil, err
+		return err
 	}
 	defer f.Close()
-	return io.ReadAll(f)
-}
-
-// compress also makes sure that the file is still the one that was looked at.
-func (p *program) compress() ([]byte, error) {
-	f, err := p.open()
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	out := bytes.NewBuffer(make([]byte, 0, p.size/2))
-	z, err := gzip.NewWriterLevel(out, gzip.BestSpeed)
-	if err != nil {
-		return nil, err
-	}
 	h := sha256.New()
-	if _, err := io.Copy(io.MultiWriter(z, h), f); err != nil {
-		return nil, err
-	}
-	if err := z.Close(); err != nil {
-		return nil, err
+	if _, err := io.Copy(io.MultiWriter(to, h), f); err != nil {
+		return err
 	}
 	if digest := hex.EncodeToString(h.Sum(nil)); digest != p.digest {
-		return nil, fmt.Errorf("the file of this program has changed while it ran: its digest was %s, is %s", p.digest, digest)
+		return fmt.Errorf("the file of this program has changed while it ran: its digest was %s, is %s", p.digest, digest)
 	}
-	return out.Bytes(), nil
+	return nil
+}
+
+// pack writes one gzip member, the same for the same content.
+func pack(to io.Writer, level int, content func(io.Writer) error) error {
+	z, err := gzip.NewWriterLevel(to, level)
+	if err != nil {
+		return err
+	}
+	if err := content(z); err != nil {
+		return err
+	}
+	return z.Close()
+}
+
+// loaded are the files that were looked at, by name. They are not expected to change while the program runs.
+var loaded sync.Map
+
+// fromFile returns the program in a file of [Options.Programs].
+func fromFile(name string) (*program, error) {
+	return once(name, func() (*program, error) {
+		return load(func() (*os.File, error) { return os.Open(name) })
+	})
+}
+
+// once looks at what has a name for the first time.
+func once(name string, look func() (*program, error)) (*program, error) {
+	if b, ok := loaded.Load(name); ok {
+		return b.(*program), nil
+	}
+	b, err := look()
+	if err != nil {
+		return nil, err
+	}
+	kept, _ := loaded.LoadOrStore(name, b)
+	return kept.(*program), nil
 }

@@ -3,8 +3,10 @@ package deploy
 import (
 	"fmt"
 	"io"
+	"path"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // What the script says, as SPEC.md has it.
@@ -20,6 +22,12 @@ const (
 // piece is how much of the program leaves at once.
 const piece = 256 << 10
 
+// maxSaid is how many lines the script has at most: two for each place, and some.
+const maxSaid = 32
+
+// maxPath is how long a path may be, in bytes.
+const maxPath = 4096
+
 // spare is what a place must have besides the program, in bytes.
 const spare = 64 << 10
 
@@ -32,6 +40,7 @@ type talk struct {
 	program *program // for the far side's system, when that is known
 	gzip    bool     // the far side can unpack
 	free    int64    // in the place that was offered last
+	said    int      // lines of the script's
 	tried   []Try
 	result  Result
 }
@@ -41,6 +50,9 @@ func (t *talk) say(line string) { _, _ = io.WriteString(t.link.In, line+"\n") }
 
 // answer takes in one line of the script's. It is true when the script becomes the program.
 func (t *talk) answer(word, rest string) (done bool, err error) {
+	if t.said++; t.said > maxSaid {
+		return false, &Error{Why: fmt.Sprintf("the far side has said %d lines and has no end", maxSaid), Tried: t.tried}
+	}
 	switch word {
 	case sayHere:
 		return true, t.here(rest)
@@ -70,8 +82,11 @@ func (t *talk) refused(dir, why string) {
 }
 
 // here ends the talk: what comes next is the program's.
-func (t *talk) here(path string) error {
-	t.result.Path = path
+func (t *talk) here(at string) error {
+	if at != "" && (!path.IsAbs(at) || path.Clean(at) != at || len(at) > maxPath || strings.ContainsFunc(at, unicode.IsControl)) {
+		return &Error{Why: fmt.Sprintf("the far side says that the program is in %.80q, which is no path", at)}
+	}
+	t.result.Path = at
 	if t.program == nil {
 		p, err := own()
 		if err != nil {
