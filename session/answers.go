@@ -84,24 +84,30 @@ func (a *asker) explain(err error) error {
 	switch {
 	case a.failed >= 0:
 		e.Hop, e.Reason, e.Err = a.hops[a.failed].String(), transport.ReasonPassword, a.err
-	case a.wrong >= 0:
+	case a.wrong >= 0 && !strings.HasPrefix(e.Reason, transport.ReasonNotAllowed):
 		e.Hop, e.Reason = a.hops[a.wrong].String(), transport.ReasonWrong+"; it was tried once"
+	case strings.HasPrefix(e.Reason, transport.ReasonPassword) && a.took(e.Hop):
+		e.Reason = transport.ReasonWrong + "; it was tried once"
 	case strings.HasPrefix(e.Reason, transport.ReasonPassword):
 		e.Reason += a.unasked()
 	}
 	return e
 }
 
+// took reports whether a hop has been given an answer.
+func (a *asker) took(hop string) bool {
+	for q := range a.given {
+		if a.hops[q.hop].String() == hop {
+			return true
+		}
+	}
+	return false
+}
+
 // unasked says why a hop that needs a password may not have asked for it; nothing if all can.
 func (a *asker) unasked() string {
-	for i, hop := range a.hops {
-		switch {
-		case i == 0 || !transport.CanAsk(hop) || a.helpers[i] != "":
-		case a.options.Deploy.On:
-			return "; " + hop.String() + " cannot ask for one while the program is brought there"
-		default:
-			return "; behind " + a.hops[i-1].String() + ", " + hop.String() + " cannot ask for one"
-		}
+	if len(a.hops) > 0 && transport.AsksAtTerminal(a.hops[0]) && a.helpers[0] == "" {
+		return "; " + a.hops[0].String() + " asks at a terminal, and this program can make one on Linux only"
 	}
 	return ""
 }

@@ -16,10 +16,12 @@ import (
 )
 
 // An asker answers what the hops ask on one way to a worker. No question is matched: whatever a program asks goes to
-// Options.Ask as it is, and its answer back, by way of the helper that the program starts. A nil asker answers nothing.
+// Options.Ask as it is, and its answer back, by way of the helper that the program starts, or that has started it. A nil
+// asker answers nothing.
 type asker struct {
 	options *Options
 	hops    []transport.Transport
+	eager   []bool   // the hops that are let ask, if they can
 	helpers []string // of the hops, on their machines; "" for one that does not ask
 	env     []string // of the process that is started here
 	desk    *askpass.Desk
@@ -46,25 +48,32 @@ type question struct {
 	text string
 }
 
-// newAsker prepares for what the hops may ask. Close must follow, also after an error.
-func newAsker(ctx context.Context, o *Options) (*asker, error) {
+// newAsker prepares for what the hops may ask. Close must follow, also after an error. An asker that was there before has
+// been asked already; then more is another hop that has to ask.
+func newAsker(ctx context.Context, o *Options, before *asker, more int) (*asker, error) {
 	a := &asker{
 		options: o, hops: transport.Hops(o.Via), wrong: -1, failed: -1,
 		asked: map[question]int{}, given: map[question]box.Secret[string]{},
 	}
-	a.helpers = make([]string, len(a.hops))
-	ctx, a.cancel = context.WithCancel(ctx)
-	for i, can := range transport.Askable(o.Via) {
+	a.helpers, a.eager = make([]string, len(a.hops)), transport.Askable(o.Via)
+	if before != nil {
+		a.eager, a.process, a.asked, a.given = before.eager, before.process, before.asked, before.given
+		a.number, a.spent, a.answered, a.recalled = before.number, before.spent, before.answered, before.recalled
+		a.eager[more] = true
+	}
+	serving, stop := context.WithCancel(ctx)
+	a.cancel = stop
+	for i, can := range a.eager {
 		var err error
 		switch {
-		case !can:
+		case !can, i == 0 && transport.AsksAtTerminal(a.hops[0]) && !askpass.CanConduct:
 		case i == 0:
-			a.desk, err = askpass.Open(ctx, a.answerer(0))
+			a.desk, err = askpass.Open(serving, a.answerer(0))
 			if err == nil {
-				a.helpers[0], a.env = a.desk.Helper(), transport.AskEnvironment(a.desk.Helper())
+				a.helpers[0], a.env = a.helper(0, a.desk.Helper()), transport.AskEnvironment(a.desk.Helper())
 			}
-		case !o.Deploy.On: // the relay is this program, which may not be there yet
-			err = a.relay(ctx, i)
+		default:
+			err = a.relay(ctx, serving, i)
 		}
 		if err != nil {
 			return a, err
@@ -84,6 +93,12 @@ func (a *asker) start(ctx context.Context, via transport.Transport, argv []strin
 	a.mu.Unlock()
 	if a.desk != nil && !first {
 		a.desk.Expect()
+	}
+	if transport.DialerOf(via) != nil {
+		answer := a.answerer(0)
+		ctx = transport.WithAsk(ctx, func(ctx context.Context, text string) ([]byte, error) {
+			return answer(ctx, askpass.Question{Text: text})
+		})
 	}
 	p, err := start(ctx, via, argv, a.env...)
 	if err == nil && a.desk != nil && p.cmd != nil {
@@ -127,7 +142,7 @@ func (a *asker) answerer(hop int) askpass.Answerer {
 		if !a.wantsSecret(hop, q) {
 			return nil, errNotSecret
 		}
-		secret, err := a.find(ctx, question{hop, q.Text})
+		secret, err := a.find(ctx, question{hop, a.key(hop, q.Text)}, q.Text)
 		if err != nil {
 			return nil, err
 		}
@@ -138,6 +153,7 @@ func (a *asker) answerer(hop int) askpass.Answerer {
 var (
 	errNotSecret = errors.New("not a question for a password")
 	errAgain     = errors.New("the password is wrong")
+	errTooMany   = fmt.Errorf("more than %d questions", maxQuestions)
 )
 
 // wantsSecret tells a question for a secret from the others that ssh asks: whether a host key is right, which no password
@@ -149,13 +165,29 @@ func (a *asker) wantsSecret(hop int, q askpass.Question) bool {
 	return q.Hint == "" && !strings.Contains(q.Text, "(yes/no") && !strings.HasPrefix(q.Text, "Please type 'yes'")
 }
 
+// key is what makes a question of a hop the same one again: at a terminal, other lines may stand before it.
+func (a *asker) key(hop int, text string) string {
+	if transport.AsksAtTerminal(a.hops[hop]) {
+		text = strings.TrimRight(text, "\r\n")
+		return text[strings.LastIndexByte(text, '\n')+1:]
+	}
+	return text
+}
+
+// maxQuestions is how many may be put to whoever knows, on one way to a worker: those on the way could ask for ever.
+const maxQuestions = 16
+
 // find returns the answer to a question that this process has not asked before.
-func (a *asker) find(ctx context.Context, q question) (box.Secret[string], error) {
+func (a *asker) find(ctx context.Context, q question, text string) (box.Secret[string], error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.asked[q] == a.process {
 		a.wrong = q.hop
 		return box.Secret[string]{}, errAgain
+	}
+	if len(a.asked) >= maxQuestions {
+		a.failed, a.err = q.hop, errTooMany
+		return box.Secret[string]{}, errTooMany
 	}
 	a.asked[q] = a.process
 	secret, known := a.given[q] // to the one that leads to a relay
@@ -165,7 +197,7 @@ func (a *asker) find(ctx context.Context, q question) (box.Secret[string], error
 	}
 	if !known {
 		var err error
-		if secret, err = a.put(ctx, q); err != nil {
+		if secret, err = a.put(ctx, q.hop, text); err != nil {
 			a.failed, a.err = q.hop, err
 			return box.Secret[string]{}, err
 		}
@@ -175,9 +207,9 @@ func (a *asker) find(ctx context.Context, q question) (box.Secret[string], error
 }
 
 // put puts a question to whoever knows. It is called with the lock, and gives it up for that time.
-func (a *asker) put(ctx context.Context, q question) (box.Secret[string], error) {
+func (a *asker) put(ctx context.Context, hop int, text string) (box.Secret[string], error) {
 	a.number++
-	p := password.Prompt{Hop: a.hops[q.hop].String(), Text: q.text, Number: a.number}
+	p := password.Prompt{Hop: a.hops[hop].String(), Text: text, Number: a.number}
 	a.since = time.Now()
 	a.mu.Unlock()
 	secret, err := a.options.Ask(ctx, p)

@@ -70,23 +70,37 @@ func (l *link) dial(ctx context.Context, names []string) (op string, err error) 
 	if err != nil {
 		return "pack", &box.PackingError{Why: "bad call", Err: err}
 	}
+	l.excess.live = io.Discard
+	if o.KeepExcess {
+		l.excess.live = l.output.out
+	}
 	if o.Ask != nil {
-		l.asker, err = newAsker(ctx, o)
-		defer l.asker.close()
+		l.asker, err = newAsker(ctx, o, nil, 0)
+		defer func() { l.asker.close() }()
 		if err != nil {
 			return "start", err
 		}
 	}
-	if argv, err = transport.Build(l.asker.via(o), argv); err != nil {
+	for {
+		if op, err = l.knock(ctx, argv); err == nil {
+			return op, nil
+		}
+		again, err := l.asker.next(ctx, err)
+		if err != nil {
+			return op, err
+		}
+		l.asker = again
+	}
+}
+
+// knock starts the transport and brings the worker up to where it waits for a box.
+func (l *link) knock(ctx context.Context, argv []string) (op string, err error) {
+	if argv, err = transport.Build(l.asker.via(l.options), argv); err != nil {
 		return "start", &box.TransportError{Hop: l.via, Argv: l.worker, ExitCode: -1, Err: err}
 	}
 	l.argv = l.shown(argv)
-	if l.process, err = l.asker.start(ctx, o.Via, argv); err != nil {
+	if l.process, err = l.asker.start(ctx, l.options.Via, argv); err != nil {
 		return "start", &box.TransportError{Hop: l.via, Argv: l.argv, ExitCode: -1, Err: err}
-	}
-	l.excess.live = io.Discard
-	if o.KeepExcess {
-		l.excess.live = l.output.out
 	}
 	return "handshake", l.shakeHands(ctx)
 }

@@ -62,3 +62,15 @@ func (l *link) expected() string {
 	}
 	return l.brought.Build
 }
+
+// listed reports whether the build that answers is the one that Deploy has for its system, where nothing is brought. Of what
+// was brought, the build is known.
+func (l *link) listed() (bool, error) {
+	if l.deploy != nil {
+		return false, nil
+	}
+	return l.options.Deploy.Serves(l.system(), l.hello.Build)
+}
+
+// system is that of the worker, as it says itself.
+func (l *link) system() string { return l.hello.OS + "/" + l.hello.Arch }

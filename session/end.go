@@ -185,7 +185,11 @@ func (l *link) transportError(err error) error {
 	}
 	d := transport.Diagnose(l.options.Via, transport.Exit{Code: e.ExitCode, Signal: e.Signal, Stderr: e.Stderr,
 		Stdout: string(l.excess.prefix.Kept), Answered: l.asker.hasAnswered()})
-	if d.Hop != "" {
+	var first interface{ Hop() string } // a session that this one goes through
+	switch {
+	case errors.As(end.lost, &first):
+		e.Hop = first.Hop()
+	case d.Hop != "":
 		e.Hop = d.Hop
 	}
 	if e.Reason = d.Reason; d.Advice != "" {

@@ -1,10 +1,13 @@
 package session
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
+	"strings"
 
 	"github.com/seed354a1416/deliveryboy/box"
 	"github.com/seed354a1416/deliveryboy/channel/wire"
@@ -56,11 +59,18 @@ func (l *link) compare() error {
 		}
 		return skew
 	}
-	if skew.Local != skew.Remote && !l.options.AnyBuild {
-		skew.Diff = []string{fmt.Sprintf("this side runs the build %q, %s runs %q (%s, %s/%s)", skew.Local, l.hello.Host, skew.Remote, l.hello.Go, l.hello.OS, l.hello.Arch)}
-		return skew
+	if skew.Local == skew.Remote || l.options.AnyBuild {
+		return nil
 	}
-	return nil
+	if listed, err := l.listed(); listed || err != nil {
+		return err
+	}
+	diff := fmt.Sprintf("this side runs the build %q, %s runs %q (%s, %s)", skew.Local, l.hello.Host, skew.Remote, l.hello.Go, l.system())
+	if l.system() != runtime.GOOS+"/"+runtime.GOARCH {
+		diff += ", which is for another system, and which no bundle of Deploy has"
+	}
+	skew.Diff = []string{diff}
+	return skew
 }
 
 // exitData is the code of a worker that refuses what it is told.
@@ -81,5 +91,21 @@ func (l *link) handshakeError(err error) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		err = errors.New("no worker answered")
 	}
+	if printed := lastPrinted(l.excess.prefix.Kept); printed != "" {
+		err = fmt.Errorf("%w; it printed %q", err, printed)
+	}
 	return l.transportError(err)
+}
+
+// maxPrinted is how much an error shows of what came instead of a worker, in bytes.
+const maxPrinted = 200
+
+// lastPrinted is the last line that is no part of a text form: nologin and other shells say there why they end.
+func lastPrinted(b []byte) string {
+	b = bytes.TrimSpace(b)
+	b = bytes.TrimSpace(b[bytes.LastIndexByte(b, '\n')+1:])
+	if bytes.HasPrefix(b, []byte("=====")) {
+		return ""
+	}
+	return strings.ToValidUTF8(string(b[:min(len(b), maxPrinted)]), "")
 }

@@ -55,12 +55,18 @@ type Options struct {
 	// came after the reply of [Once], and of stderr. By default it is dropped; the errors have it in any case.
 	KeepExcess bool
 
-	// Ask answers when sudo or ssh, at any hop that [transport.CanAsk], asks for a password, the passphrase of a key or a code.
-	// What they ask for is theirs: NOPASSWD, a valid ticket or a key without a passphrase, and nobody is asked. A wrong
-	// answer is not tried again. A session keeps an answer, to dial again, until Close. A hop behind ssh asks through a
-	// relay: one more copy of this program, as the user of that host, while the worker is started. A hop behind sudo or
-	// another hop cannot ask. The time that Ask takes is not limited by Patience, but by the context alone. Nil: nobody is
-	// asked, and a hop that needs a password fails at once. See package password for what there is ready-made.
+	// Ask answers when sudo, ssh, su or doas, at any hop that [transport.CanAsk], asks for a password, the passphrase of a key
+	// or a code. What they ask for is theirs: NOPASSWD, a valid ticket or a key without a passphrase, and nobody is asked. A
+	// wrong answer is not tried again, and at most 16 questions are put on one way. A session keeps an answer, to dial again,
+	// until Close. The time that Ask takes is not limited by Patience, but by the context alone. Nil: nobody is asked, and a
+	// hop that needs a password fails at once. See package password for what there is ready-made.
+	//
+	// A hop behind others asks through a relay: one more copy of this program where that hop starts, as the user that it
+	// starts as, while the worker is started; Deploy brings it there, too. Behind a hop that changes the user, the relay needs
+	// a rule of its own, for "__ask": such a hop is let ask only after an attempt that failed for want of a password, but for
+	// su, which cannot be tried without.
+	//
+	// su and doas are asked at a terminal that a copy of this program makes and sits at, for as long as they run; on Linux.
 	Ask password.Ask
 
 	Patience time.Duration // how long the far side may take to answer the handshake; 0: 1 minute

@@ -80,11 +80,12 @@ type callOutput struct {
 	copiers  sync.WaitGroup
 	over     atomic.Int64 // bytes that were dropped
 	function string
+	records  func(record []byte) error // takes log records as they come; nil: the session's handler does
 }
 
 // init says where a call's output goes: to the writers in its context, else to the session's.
 func (c *callOutput) init(ctx context.Context, o *output, function string) {
-	c.out, c.err, c.function = o.out, o.err, function
+	c.out, c.err, c.function, c.records = o.out, o.err, function, channel.Records(ctx)
 	if out, err, ok := box.Output(ctx); ok {
 		c.out, c.err = sinksOf(out, err)
 	}
@@ -121,7 +122,7 @@ func (l *link) Opened(s *channel.Stream, p channel.Purpose, id uint32) {
 // take takes in output of one kind until it ends.
 func (l *link) take(s *channel.Stream, p channel.Purpose, out *callOutput, limit int64) {
 	if p == channel.ForLog {
-		l.copyLog(s, out.function)
+		l.copyLog(s, out)
 		return
 	}
 	out.copy(s, out.of(p), limit)

@@ -6,12 +6,12 @@ import (
 	"os/exec"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/seed354a1416/deliveryboy/channel/wire"
+	"github.com/seed354a1416/deliveryboy/internal/askpass"
 	"github.com/seed354a1416/deliveryboy/transport"
 )
 
@@ -40,7 +40,7 @@ type process struct {
 const afterlife = 250 * time.Millisecond
 
 func start(ctx context.Context, via transport.Transport, argv []string, env ...string) (*process, error) {
-	p := &process{exited: make(chan struct{}), mayKill: !transport.GainsPrivilege(via), socket: transport.Local(via)}
+	p := &process{exited: make(chan struct{}), mayKill: !transport.GainsPrivilege(via), socket: transport.PassesFiles(via)}
 	theirs, err := p.open()
 	switch d := transport.DialerOf(via); {
 	case err != nil:
@@ -63,7 +63,7 @@ func start(ctx context.Context, via transport.Transport, argv []string, env ...s
 
 // execute starts a program.
 func execute(via transport.Transport, argv, env []string, streams [3]*os.File) (*exec.Cmd, error) {
-	cmd := &exec.Cmd{Path: argv[0], Args: argv, Env: append(english(os.Environ()), env...), SysProcAttr: attributes(via)}
+	cmd := &exec.Cmd{Path: argv[0], Args: argv, Env: append(askpass.English(os.Environ()), env...), SysProcAttr: attributes(via)}
 	if exe, err := os.Executable(); err == nil && argv[0] == exe && runtime.GOOS == "linux" {
 		cmd.Path = "/proc/self/exe" // still this build, if another one was installed meanwhile
 	}
@@ -85,22 +85,6 @@ func (p *process) open() (theirs [3]*os.File, err error) {
 		}
 	}
 	return theirs, err
-}
-
-// english makes sudo and ssh say in English what went wrong, which is what transport.Diagnose reads. All else of the
-// user's language stays.
-func english(env []string) []string {
-	out := make([]string, 0, len(env)+1)
-	for _, entry := range env {
-		switch name, value, _ := strings.Cut(entry, "="); name {
-		case "LC_MESSAGES", "LANGUAGE":
-		case "LC_ALL":
-			out = append(out, "LANG="+value)
-		default:
-			out = append(out, entry)
-		}
-	}
-	return append(out, "LC_MESSAGES=C")
 }
 
 // attributes keep the terminal's Ctrl-C away from the worker: the caller decides what it cancels. sudo looks for a ticket

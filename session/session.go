@@ -24,6 +24,7 @@ import (
 
 	"github.com/seed354a1416/deliveryboy/box"
 	"github.com/seed354a1416/deliveryboy/registry"
+	"github.com/seed354a1416/deliveryboy/transport"
 )
 
 // A Session is a warm worker. It is safe for concurrent use.
@@ -137,6 +138,9 @@ func (s *Session) Err() error {
 	}
 	return nil
 }
+
+// Via is the transport that starts the worker.
+func (s *Session) Via() transport.Transport { return s.options.Via }
 
 // String says who serves, for logs.
 func (s *Session) String() string {

@@ -119,13 +119,20 @@ func (g *guardian) start(argv []string) error {
 		return err
 	}
 	g.control, g.pidfd = pair[0], -1
-	g.worker, err = syscall.ForkExec("/proc/self/exe", argv, &syscall.ProcAttr{
+	attr := &syscall.ProcAttr{
 		Env:   guardedEnvironment(),
 		Files: []uintptr{0, 1, 2, uintptr(pair[1])},
 		// A worker that is stopped goes on when the guardian dies, to find out, and to end. The signal comes when the thread
 		// ends that started it: this is the first one, which lives as long as the process.
 		Sys: &syscall.SysProcAttr{Pdeathsig: syscall.SIGCONT, PidFD: &g.pidfd},
-	})
+	}
+	g.worker, err = syscall.ForkExec("/proc/self/exe", argv, attr)
+	if err == syscall.EINVAL {
+		// qemu-user, which runs programs for other processors, gives no pidfd with a new process. One that is opened below is
+		// as good: the worker keeps its number until it is waited for.
+		attr.Sys.PidFD, g.pidfd = nil, -1
+		g.worker, err = syscall.ForkExec("/proc/self/exe", argv, attr)
+	}
 	_ = unix.Close(pair[1])
 	if err == nil && g.pidfd < 0 {
 		g.pidfd, err = unix.PidfdOpen(g.worker, 0)

@@ -205,17 +205,20 @@ func (s *server) Message(f wire.Frame) {
 	}
 	b, err := s.in.BoxFromLink(f.Segments)
 	if err != nil {
+		s.mux.Disown(b.Streams)
 		s.refuse(f.Stream, err)
 		return
 	}
 	entry, err := s.lookup(b.Func)
 	if err != nil {
+		s.mux.Disown(b.Streams)
 		s.refuse(f.Stream, err)
 		return
 	}
 	t := newTask(s, f.Stream, entry, b)
 	if err := t.adopt(); err != nil {
 		t.drop()
+		s.mux.Disown(b.Streams) // those that were not adopted
 		s.refuse(f.Stream, err)
 		return
 	}

@@ -90,7 +90,7 @@ func (s *server) admit(t *task) error {
 	case s.tasks[t.id] != nil:
 		return &box.PackingError{Func: t.box.Func, Why: fmt.Sprintf("call %d runs already", t.id)}
 	case why != nil:
-		return &box.PackingError{Func: t.box.Func, Why: "the worker takes no more calls: " + why.Error()}
+		return &box.EndingError{Func: t.box.Func, Why: why}
 	case len(s.tasks) >= maxWaiting+s.preamble.Concurrent:
 		return &box.PackingError{Func: t.box.Func, Why: fmt.Sprintf("%d calls wait already", maxWaiting)}
 	}

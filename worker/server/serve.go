@@ -24,28 +24,42 @@ import (
 const firmly = 65 * time.Second
 
 // serve serves one connection to its end.
-func (s *server) serve(ctx context.Context, conn *net.UnixConn, log *slog.Logger) {
-	_ = conn.SetReadDeadline(time.Now().Add(s.Patience))
-	unhook := context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Now()) })
-	request, err := handover.Receive(conn)
-	if !unhook() && err == nil {
-		request.Close()
-		err = errors.New("the server ends")
+func (s *server) serve(ctx context.Context, conn *net.UnixConn, place *place, log *slog.Logger) {
+	var request *handover.Request
+	err := s.hear(ctx, conn, place, func() (err error) {
+		if request, err = handover.Receive(conn); err == nil && request.Text && s.Text == nil {
+			err = errors.New("it does not begin as a connector does")
+		}
+		return err
+	})
+	var names []string
+	if err == nil {
+		names, err = s.narrow(request.Names)
 	}
 	if err != nil {
-		log.Warn("refused", "why", err)
-		_ = handover.Refused(conn, err)
+		if request != nil {
+			request.Close()
+		}
+		s.turnAway(place.who, log, err,
+			func(err error) error { return handover.Refused(conn, err) }, func(err error) error { return handover.Busy(conn, err) })
 		return
 	}
-	names, err := s.narrow(request.Names)
-	if err != nil {
-		request.Close()
-		log.Warn("refused", "why", err)
-		_ = handover.Refused(conn, err)
+	if request.Text {
+		s.converse(ctx, conn, log)
 		return
 	}
 	log = log.With("functions", strings.Join(names, ","))
-	cmd, err := s.start(names, request)
+	if s.Handler != nil {
+		peer, err := handover.PeerOf(conn)
+		if err != nil {
+			request.Close()
+			log.Warn("refused", "why", err)
+			return
+		}
+		s.hand(ctx, conn, Connection{peer, names, request.Files, log})
+		return
+	}
+	cmd, err := s.start(names, request.Files)
 	request.Close()
 	if err != nil {
 		log.Error("no worker", "why", err)
@@ -56,7 +70,7 @@ func (s *server) serve(ctx context.Context, conn *net.UnixConn, log *slog.Logger
 	log.Info("started")
 	begin := time.Now()
 	_ = handover.Started(conn, cmd.Process.Pid)
-	why := s.attend(conn, cmd)
+	why := s.watch(conn, cmd)
 	if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok {
 		_ = handover.Ended(conn, status)
 	}
@@ -80,11 +94,11 @@ func (s *server) narrow(asked []string) ([]string, error) {
 }
 
 // start starts a worker on the streams that came.
-func (s *server) start(names []string, r *handover.Request) (*exec.Cmd, error) {
+func (s *server) start(names []string, streams [3]*os.File) (*exec.Cmd, error) {
 	cmd := &exec.Cmd{
 		Path: s.program, Args: wire.Argv(s.program, names...),
 		Env:   append(os.Environ(), worker.Served),
-		Stdin: r.Files[0], Stdout: r.Files[1], Stderr: r.Files[2],
+		Stdin: streams[0], Stdout: streams[1], Stderr: streams[2],
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
 	}
 	if runtime.GOOS == "linux" {
@@ -93,12 +107,11 @@ func (s *server) start(names []string, r *handover.Request) (*exec.Cmd, error) {
 	return cmd, cmd.Start()
 }
 
-// attend waits for the worker to end, and ends it when the connection does, or the server. It says which it was.
-func (s *server) attend(conn *net.UnixConn, cmd *exec.Cmd) (why string) {
-	left, ended := make(chan struct{}), make(chan struct{})
+// watch waits for the worker of a unix socket to end, and ends it when the connection does, or the server.
+func (s *server) watch(conn *net.UnixConn, cmd *exec.Cmd) (why string) {
+	left, ended := make(chan struct{}), s.await(cmd)
 	s.work.Go(func() {
-		_ = cmd.Wait() // how it ended is in cmd
-		close(ended)
+		<-ended
 		_ = conn.SetReadDeadline(time.Now())
 	})
 	s.work.Go(func() {
@@ -109,6 +122,23 @@ func (s *server) attend(conn *net.UnixConn, cmd *exec.Cmd) (why string) {
 		}
 		_, _ = conn.Read(make([]byte, 1)) // nothing may come any more but the end
 	})
+	why = s.attend(left, ended, cmd)
+	<-left
+	return why
+}
+
+// await is closed when the worker has ended. How is in cmd then.
+func (s *server) await(cmd *exec.Cmd) <-chan struct{} {
+	ended := make(chan struct{})
+	s.work.Go(func() {
+		_ = cmd.Wait()
+		close(ended)
+	})
+	return ended
+}
+
+// attend waits for the worker to end, and ends it when the caller has left, or the server is over. It says which it was.
+func (s *server) attend(left, ended <-chan struct{}, cmd *exec.Cmd) (why string) {
 	why = "the worker ended"
 	select {
 	case <-ended:
@@ -127,7 +157,6 @@ func (s *server) attend(conn *net.UnixConn, cmd *exec.Cmd) (why string) {
 		}
 	}
 	<-ended
-	<-left
 	return why
 }
 

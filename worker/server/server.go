@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"strconv"
 	"sync"
 	"time"
 
@@ -22,8 +23,10 @@ type server struct {
 	Options
 	guests   guests
 	program  string // of workers
-	listener *net.UnixListener
-	turns    chan struct{} // one for each connection
+	listener net.Listener
+	waiting  waiting // on TCP, those who have not said who they are
+	places   places
+	hush     hush
 	over     chan struct{} // closed when the workers have to end
 	work     sync.WaitGroup
 }
@@ -38,7 +41,8 @@ func Serve(ctx context.Context, o Options) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	s := &server{Options: o, turns: make(chan struct{}, o.Connections), over: make(chan struct{}), listener: o.Listener}
+	s := &server{Options: o, listener: o.Listener, places: places{all: o.Connections, of: map[string]int{}}, over: make(chan struct{})}
+	s.hush.log = s.Log
 	var err error
 	if s.guests, err = o.guests(); err != nil {
 		return err
@@ -46,7 +50,12 @@ func Serve(ctx context.Context, o Options) error {
 	if s.program, err = os.Executable(); err != nil {
 		return fmt.Errorf("server: %w", err)
 	}
-	if s.listener == nil {
+	switch {
+	case o.Address != "":
+		if s.listener, err = listenFar(ctx, o.Address); err != nil {
+			return err
+		}
+	case s.listener == nil:
 		var unlock func()
 		if s.listener, unlock, err = listen(o.Socket, s.guests.any()); err != nil {
 			return err
@@ -63,12 +72,13 @@ func (s *server) run(ctx context.Context) {
 	unhook := context.AfterFunc(ctx, func() { _ = s.listener.Close() })
 	defer unhook()
 	s.accept(ctx)
-	if n := len(s.turns); n > 0 {
+	if n := s.places.count(); n > 0 {
 		s.Log.Info("ending", "connections", n, "patience", max(s.Drain, 0).String())
 	}
 	timer := time.AfterFunc(s.Drain, func() { close(s.over) })
 	s.work.Wait()
 	timer.Stop()
+	s.hush.end()
 	s.Log.Info("ended", "socket", s.listener.Addr().String())
 }
 
@@ -82,11 +92,15 @@ func (s *server) offered() any {
 func (s *server) accept(ctx context.Context) {
 	failing := false
 	for {
-		conn, err := s.listener.AcceptUnix()
+		conn, err := s.listener.Accept()
 		switch {
 		case err == nil:
 			failing = false
-			s.admit(ctx, conn)
+			if unix, ok := conn.(*net.UnixConn); ok {
+				s.admit(ctx, unix)
+			} else {
+				s.admitFar(ctx, conn)
+			}
 			continue
 		case ctx.Err() != nil:
 			return
@@ -106,31 +120,65 @@ func (s *server) accept(ctx context.Context) {
 func (s *server) admit(ctx context.Context, conn *net.UnixConn) {
 	peer, err := handover.PeerOf(conn)
 	log := s.Log.With(slog.Group("peer", "uid", peer.UID, "pid", peer.PID))
+	who := "uid " + strconv.Itoa(peer.UID)
 	if err == nil && !s.welcome(peer) {
 		err = fmt.Errorf("uid %d may not connect here", peer.UID)
 	}
 	if err != nil {
-		log.Warn("refused", "why", err)
+		s.hush.warn(who, log, "refused", "why", err)
 		_ = handover.Refused(conn, err)
 		conn.Close()
 		return
 	}
-	select {
-	case s.turns <- struct{}{}:
-		s.work.Go(func() {
-			defer func() { <-s.turns }()
-			defer conn.Close()
-			s.serve(ctx, conn, log)
-		})
-	default:
-		log.Warn("busy", "connections", s.Connections)
-		_ = handover.Busy(conn, fmt.Errorf("%d connections are open, which is all that there may be", s.Connections))
+	ctx, yield := context.WithCancel(ctx)
+	place, err := s.places.take(who, !own(peer), yield)
+	if err != nil {
+		yield()
+		s.hush.warn(who, log, "busy", "why", err)
+		_ = handover.Busy(conn, err)
 		conn.Close()
+		return
 	}
+	s.work.Go(func() {
+		defer yield()
+		defer place.leave()
+		defer conn.Close()
+		s.serve(ctx, conn, place, log)
+	})
 }
 
+// hear has read take in what a connection says first. It ends when Patience does, when the server is to end, or when the
+// place is somebody else's.
+func (s *server) hear(ctx context.Context, conn net.Conn, place *place, read func() error) error {
+	_ = conn.SetReadDeadline(time.Now().Add(s.Patience))
+	unhook := context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Now()) })
+	err := read()
+	stays, goesOn := place.settle(), unhook()
+	switch {
+	case !stays:
+		return errGaveWay
+	case !goesOn:
+		return errors.New("the server ends")
+	}
+	return err
+}
+
+// turnAway tells a caller, and the log, why it is not served.
+func (s *server) turnAway(who string, log *slog.Logger, err error, refused, busy func(error) error) {
+	if errors.Is(err, errGaveWay) {
+		s.hush.warn(who, log, "busy", "why", err)
+		_ = busy(err)
+		return
+	}
+	s.hush.warn(who, log, "refused", "why", err)
+	_ = refused(err)
+}
+
+// own reports whether it is root or the server's own user.
+func own(p handover.Peer) bool { return p.UID == os.Geteuid() || p.UID == 0 }
+
 func (s *server) welcome(p handover.Peer) bool {
-	if p.UID == os.Geteuid() || p.UID == 0 || s.guests.users[p.UID] {
+	if own(p) || s.guests.users[p.UID] {
 		return true
 	}
 	for _, g := range p.Groups {
