@@ -45,6 +45,7 @@ import (
 	"github.com/seed354a1416/deliveryboy/deploy"
 	"github.com/seed354a1416/deliveryboy/internal/askpass"
 	"github.com/seed354a1416/deliveryboy/internal/detached"
+	"github.com/seed354a1416/deliveryboy/internal/trampoline"
 	"github.com/seed354a1416/deliveryboy/registry"
 	"github.com/seed354a1416/deliveryboy/transport/handover"
 	"github.com/seed354a1416/deliveryboy/worker"
@@ -59,6 +60,8 @@ func Main() {
 		worker.Main(os.Args)
 	case detached.Asked(os.Args):
 		detached.Main(os.Args)
+	case trampoline.Asked(os.Args):
+		trampoline.Main(os.Args)
 	case deploy.Asked(os.Args):
 		deploy.Main(os.Args)
 	case handover.Asked(os.Args):

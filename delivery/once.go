@@ -48,7 +48,7 @@ type Once struct {
 	// and on stderr after it. By default it is dropped; the reply and the errors have it in any case.
 	KeepExcess bool
 
-	// Ask answers when sudo or ssh asks for a password; see session.Options, and package password for what there is
+	// Ask answers when sudo, ssh, su or doas asks for a password; see session.Options, and package password for what there is
 	// ready-made. Nil: a hop that needs a password fails at once. Each call may ask anew.
 	Ask password.Ask
 

@@ -108,15 +108,16 @@ func (c *control) accept() {
 	}
 }
 
-// serve serves one connection. Its reads and writes end with the control.
+// serve serves one connection. Its reads end with the control; an order that was obeyed gets its answer, even if the job
+// ends by it.
 func (c *control) serve(conn *net.UnixConn) {
 	defer conn.Close()
-	unhook := context.AfterFunc(c.ctx, func() { _ = conn.SetDeadline(time.Now()) })
-	defer unhook()
 	if !sameUser(conn) {
 		return
 	}
 	_ = conn.SetDeadline(time.Now().Add(orderWait))
+	unhook := context.AfterFunc(c.ctx, func() { _ = conn.SetReadDeadline(time.Now()) })
+	defer unhook()
 	line, err := bufio.NewReaderSize(io.LimitReader(conn, maxOrder), maxOrder).ReadString('\n')
 	if err != nil || c.ctx.Err() != nil {
 		return
@@ -128,7 +129,7 @@ func (c *control) serve(conn *net.UnixConn) {
 	}
 	answer, err := json.Marshal(c.obey(order))
 	_ = conn.SetWriteDeadline(time.Now().Add(orderWait))
-	if err == nil && c.ctx.Err() == nil {
+	if err == nil {
 		_, _ = conn.Write(append(answer, '\n'))
 	}
 }
@@ -160,9 +161,8 @@ func (c *control) follow(conn *net.UnixConn) {
 		c.mu.Unlock()
 	}()
 	_ = conn.SetDeadline(time.Time{})
-	if c.ctx.Err() != nil {
-		return
-	}
+	unhook := context.AfterFunc(c.ctx, func() { _ = conn.SetDeadline(time.Now()) })
+	defer unhook()
 	left := make(chan struct{})
 	c.work.Go(func() { // ends when either side closes
 		defer close(left)

@@ -23,8 +23,12 @@ const (
 	ControlFile = "control"
 )
 
-// reserved is how much room for the result is taken when a job is: it is the last thing that may fail.
-const reserved = 8 << 10
+// reserved is how much room for the result is taken when a job is: it is the last thing that may fail. For what the keeper
+// says of itself when it begins, there is less.
+const (
+	reserved       = 8 << 10
+	reservedKeeper = 1 << 10
+)
 
 // A Job is the directory of a job.
 type Job struct {
@@ -126,14 +130,20 @@ func (j *Job) Order(r *Record, call [][]byte) error {
 	return nil
 }
 
-// reserve makes room for the result, and for the first of the output.
+// reserve makes room for the result, and for the keeper's file: a job that was taken on begins and ends on a full disk too.
 func (j *Job) reserve() error {
-	f, err := j.Dir.OpenFile(resultFile+".new", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
+	for name, size := range map[string]int64{resultFile: reserved, keeperFile: reservedKeeper} {
+		f, err := j.Dir.OpenFile(name+".new", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
+			return err
+		}
+		err = reserve(f, size)
+		f.Close()
+		if err != nil {
+			return err
+		}
 	}
-	defer f.Close()
-	return reserve(f, reserved)
+	return nil
 }
 
 // write writes a sealed file, durably. What is there already, such as room that was reserved, is used.

@@ -231,6 +231,29 @@ func TestFullness(t *testing.T) {
 	}
 }
 
+// What the keeper has to write of a job that was taken on goes into files that are there: a full disk cannot keep it from that.
+func TestRoomIsReserved(t *testing.T) {
+	t.Parallel()
+	j := ordered(t, open(t), nil)
+	defer j.Close()
+	for name, write := range map[string]func() error{
+		keeperFile: func() error { return j.Keep(&Keeper{Process: Self(), Attempt: 1}) },
+		resultFile: func() error { return j.Finish(&Result{Outcome: Returned}, nil) },
+	} {
+		there, err := j.Dir.Stat(name + ".new")
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if err := write(); err != nil {
+			t.Error(err)
+		}
+		if now, err := j.Dir.Stat(name); err != nil || !os.SameFile(there, now) {
+			t.Errorf("%s is a new file, %v", name, err)
+		}
+	}
+}
+
 func TestExpire(t *testing.T) {
 	t.Parallel()
 	s := open(t)
