@@ -1,0 +1,4 @@
+package process
+
+// maxSignal is the highest signal, of the real-time ones.
+const maxSignal = 64
