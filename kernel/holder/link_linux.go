@@ -1,0 +1,401 @@
+package holder
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Link is a server's end of the line to its holder. The nil Link holds nothing: that of a kernel within another program.
+// Its methods may be called from several goroutines; what is kept under one key has one owner.
+type Link struct {
+	file   *os.File
+	raw    syscall.RawConn
+	parent *os.File // the holder's pidfd; nil if there is none
+	who    Process  // the holder
+	events Events
+	done   chan struct{} // closed when nothing more comes
+
+	mu     sync.Mutex // guards what follows, and the order of packets
+	serial int
+	waits  map[int]chan string
+	closed bool
+	kept   map[string]Held // what the holder keeps, for Kept
+	drops  []string        // what it is to drop, but was not told yet
+	later  *time.Timer     // tells it
+}
+
+// Events are what a holder tells. They are called one at a time, and must not wait for the Link. None may be nil.
+type Events struct {
+	Exit   func(Exit)               // a process that is kept has ended, and was not this server's child
+	Failed func(key, reason string) // this is not kept
+	Lost   func()                   // the holder is gone
+}
+
+// A Past is what a holder has kept.
+type Past struct {
+	Held   []Held
+	Exits  []Exit
+	Holder int  // the holder's process number
+	Fallen bool // a replacement of the program did not get ready: this is the one before
+}
+
+// linkFile is the descriptor of a server's link.
+const linkFile = 3
+
+// syncWait is how long a holder may take to answer. It has nothing else to do.
+const syncWait = 30 * time.Second
+
+// Join opens the link of a server that a holder started, and takes back what that has kept.
+func Join() (*Link, Past, error) {
+	if err := unix.SetNonblock(linkFile, true); err != nil {
+		return nil, Past{}, fmt.Errorf("holder: descriptor %d: %w; servers are started by holders", linkFile, err)
+	}
+	unix.CloseOnExec(linkFile)
+	return join(os.NewFile(linkFile, "link"))
+}
+
+func join(file *os.File) (*Link, Past, error) {
+	raw, err := file.SyscallConn()
+	if err != nil {
+		return nil, Past{}, fmt.Errorf("holder: %w", err)
+	}
+	l := &Link{file: file, raw: raw, done: make(chan struct{}), waits: map[int]chan string{}, kept: map[string]Held{}}
+	past := Past{Holder: os.Getppid()}
+	l.who = Process{PID: past.Holder, Start: StartOf(past.Holder)}
+	if fd, err := unix.PidfdOpen(past.Holder, 0); err == nil {
+		l.parent = os.NewFile(uintptr(fd), "pidfd")
+	}
+	// If the holder has died meanwhile, what it sent may still be there.
+	if err := send(raw, message{Op: opJoin, Version: version}); err != nil && !errors.Is(err, unix.EPIPE) && !errors.Is(err, unix.ECONNRESET) {
+		return nil, past, fmt.Errorf("holder: descriptor %d is no link: %w", linkFile, err)
+	}
+	for packet := make([]byte, maxPacket); ; {
+		m, err := receive(raw, packet)
+		if err != nil {
+			return nil, past, fmt.Errorf("holder: taking back what was kept: %w", err)
+		}
+		switch m.Op {
+		case opHeld:
+			h := m.held()
+			l.kept[h.Key] = h
+			past.Held = append(past.Held, h)
+		case opExit:
+			past.Exits = append(past.Exits, m.exit())
+		case opJoined:
+			if m.Version != version {
+				return nil, past, fmt.Errorf("holder: it speaks version %d, this program %d", m.Version, version)
+			}
+			past.Fallen = m.Text != ""
+			return l, past, nil
+		}
+	}
+}
+
+func (m message) held() Held {
+	h := Held{Key: m.Key, Note: m.Note, Who: Process{m.PID, m.Start}}
+	for i, fd := range m.fds {
+		h.Files = append(h.Files, os.NewFile(uintptr(fd), fmt.Sprintf("%s/%d", m.Key, i)))
+	}
+	return h
+}
+
+func (m message) exit() Exit { return Exit{Process{m.PID, m.Start}, m.Status, m.At} }
+
+// Listen has the holder's events told from now on, until Close.
+func (l *Link) Listen(e Events) {
+	if l == nil {
+		return
+	}
+	l.events = e
+	go l.listen()
+}
+
+func (l *Link) listen() {
+	defer close(l.done)
+	for packet := make([]byte, maxPacket); ; {
+		m, err := receive(l.raw, packet)
+		if err != nil {
+			l.end()
+			return
+		}
+		closeAll(m.fds) // none come now
+		switch m.Op {
+		case opExit:
+			l.events.Exit(m.exit())
+		case opFailed:
+			l.events.Failed(m.Key, m.Text)
+		case opSynced:
+			l.answer(m.Serial, m.Text)
+		}
+	}
+}
+
+// end wakes whoever waits for the holder.
+func (l *Link) end() {
+	l.mu.Lock()
+	deliberate := l.closed
+	l.closed = true
+	for serial, wait := range l.waits {
+		close(wait)
+		delete(l.waits, serial)
+	}
+	l.mu.Unlock()
+	if !deliberate {
+		l.events.Lost()
+	}
+}
+
+func (l *Link) answer(serial int, text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if wait := l.waits[serial]; wait != nil {
+		wait <- text // has room for one
+		delete(l.waits, serial)
+	}
+}
+
+// Close ends the link. The holder sees its server go.
+func (l *Link) Close() {
+	if l == nil {
+		return
+	}
+	_ = l.send(message{Op: opDrop})
+	l.mu.Lock()
+	l.closed = true
+	if l.later != nil {
+		l.later.Stop()
+	}
+	l.mu.Unlock()
+	l.file.Close()
+	<-l.done
+}
+
+// Keep has the holder keep something, in the place of what it kept under the same key. What Keep was called for survives
+// this process, even if it dies now. The files stay the caller's, who has them open until Drop. Without a holder it is only
+// remembered, for Kept: this process is about to take its place.
+func (l *Link) Keep(h Held) error {
+	if l == nil {
+		return nil
+	}
+	l.mu.Lock()
+	l.kept[h.Key] = h
+	l.mu.Unlock()
+	m := message{Op: opKeep, Key: h.Key, Note: h.Note, PID: h.Who.PID, Start: h.Who.Start}
+	return withFDs(h.Files, nil, func(fds []int) error {
+		m.fds = fds
+		err := l.send(m)
+		if errors.Is(err, unix.ETOOMANYREFS) { // as many are on their way as this user may have: wait until they have arrived
+			if err = l.Sync(); err == nil {
+				err = l.send(m)
+			}
+		}
+		return unlessLost(err)
+	})
+}
+
+// unlessLost leaves out that there is no holder, where that changes nothing: what it would be told is remembered.
+func unlessLost(err error) error {
+	if errors.Is(err, ErrLost) {
+		return nil
+	}
+	return err
+}
+
+// withFDs calls f with the descriptors of files, none of which is closed meanwhile.
+func withFDs(files []*os.File, fds []int, f func([]int) error) (err error) {
+	if len(files) == 0 {
+		return f(fds)
+	}
+	raw, err := files[0].SyscallConn()
+	if err != nil {
+		return err
+	}
+	failed := raw.Control(func(fd uintptr) { err = withFDs(files[1:], append(fds, int(fd)), f) })
+	return errors.Join(failed, err)
+}
+
+// Kept is all that the holder keeps, or kept when it was still there.
+func (l *Link) Kept() []Held {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Collect(maps.Values(l.kept))
+}
+
+// Lost reports whether the holder is gone. There is none, and so none is gone, of the nil Link.
+func (l *Link) Lost() bool {
+	if l == nil {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.closed
+}
+
+// diesWithin is how long a process may take to be dead that has closed its files.
+const diesWithin = time.Second
+
+// HolderTerminated reports whether the holder has died of SIGTERM or SIGINT, as far as the system tells: somebody has asked
+// the kernel to end at a moment when the holder became another program, and could not hear it.
+func (l *Link) HolderTerminated() bool {
+	if l == nil || l.parent == nil {
+		return false
+	}
+	raw, err := l.parent.SyscallConn()
+	if err != nil {
+		return false
+	}
+	_ = raw.Control(func(fd uintptr) {
+		_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(diesWithin.Milliseconds()))
+	})
+	status, known := EndOf(l.parent, l.who)
+	return known && isEnding(syscall.WaitStatus(status))
+}
+
+// isEnding reports whether a process died of what asks it to end.
+func isEnding(s syscall.WaitStatus) bool {
+	return s.Signaled() && (s.Signal() == unix.SIGTERM || s.Signal() == unix.SIGINT)
+}
+
+// Drop has the holder close what it keeps under a key.
+func (l *Link) Drop(key string) error {
+	l.DropLater(key)
+	if l == nil {
+		return nil
+	}
+	return unlessLost(l.send(message{Op: opDrop}))
+}
+
+// dropWait is how long DropLater waits for another message to go along with: each one wakes the holder.
+const dropWait = 20 * time.Millisecond
+
+// DropLater is Drop for what a successor of this server would drop itself: if this process dies soon, it may still be kept.
+func (l *Link) DropLater(key string) {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.kept, key)
+	if l.closed {
+		return
+	}
+	l.drops = append(l.drops, key)
+	if l.later == nil {
+		l.later = time.AfterFunc(dropWait, func() { _ = l.send(message{Op: opDrop}) })
+	} else if len(l.drops) == 1 {
+		l.later.Reset(dropWait)
+	}
+}
+
+// Forget tells the holder that it is known how a process ended.
+func (l *Link) Forget(p Process) error {
+	if l == nil {
+		return nil
+	}
+	return l.send(message{Op: opForget, PID: p.PID, Start: p.Start})
+}
+
+// Ready tells the holder that this server works. One that dies before is taken for one that cannot. That the holder is gone
+// is no error of Ready: see Events.
+func (l *Link) Ready() error {
+	if l == nil {
+		return nil
+	}
+	return unlessLost(l.send(message{Op: opReady}))
+}
+
+// Replace has servers started from another file, which is open here, until one that was started from it dies before it is
+// ready. The caller checks it before.
+func (l *Link) Replace(program *os.File) error {
+	return withFDs([]*os.File{program}, nil, func(fds []int) error {
+		return l.send(message{Op: opReplace, fds: fds})
+	})
+}
+
+// Renew has the holder become the program that servers are started from, and waits until it works.
+func (l *Link) Renew() error { return l.request(opRenew) }
+
+// Sync waits until the holder has done all that it was told.
+func (l *Link) Sync() error {
+	if l == nil {
+		return nil
+	}
+	return l.request(opSync)
+}
+
+func (l *Link) request(op string) error {
+	wait := make(chan string, 1)
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return ErrLost
+	}
+	l.serial++
+	serial := l.serial
+	l.waits[serial] = wait
+	l.mu.Unlock()
+	if err := l.send(message{Op: op, Serial: serial}); err != nil {
+		return err
+	}
+	timeout := time.NewTimer(syncWait)
+	defer timeout.Stop()
+	select {
+	case text, ok := <-wait:
+		if !ok {
+			return ErrLost
+		}
+		if text != "" {
+			return errors.New("holder: " + text)
+		}
+		return nil
+	case <-timeout.C:
+		return fmt.Errorf("holder: no answer within %s", syncWait)
+	}
+}
+
+func (l *Link) send(m message) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return ErrLost
+	}
+	n := min(len(l.drops), maxDrops)
+	m.Drops = l.drops[:n]
+	if m.Op == opDrop && n == 0 {
+		return nil // they went along with something else
+	}
+	err := send(l.raw, m)
+	if err == nil {
+		if l.drops = l.drops[n:]; len(l.drops) > 0 {
+			l.later.Reset(dropWait)
+		}
+	}
+	if errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {
+		return ErrLost
+	}
+	return err
+}
+
+// Inherit prepares the link for an execve of this process: the next program finds it where Join looks.
+func (l *Link) Inherit() error {
+	var err error
+	failed := l.raw.Control(func(fd uintptr) {
+		if fd != linkFile {
+			err = unix.Dup3(int(fd), linkFile, 0)
+			return
+		}
+		_, err = unix.FcntlInt(fd, unix.F_SETFD, 0)
+	})
+	return errors.Join(failed, err)
+}
+
+// Disinherit undoes Inherit, when the execve has failed.
+func (l *Link) Disinherit() { unix.CloseOnExec(linkFile) }
