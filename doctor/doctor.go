@@ -9,7 +9,7 @@
 // It goes hop by hop. What can be told without a worker behind a hop is told first, so that there are findings also where
 // the way ends: the rule in sudoers, keys and known hosts of ssh, the program's file. Then it starts a worker behind the
 // hop, which looks around: limits, mounts, free space, the kernel's settings, who could replace the program. It asks for
-// no password and changes nothing.
+// no password and changes nothing, unless [Options] say that it may ask, and may bring the program.
 //
 // # Limits
 //
@@ -72,9 +72,17 @@ const (
 // of the hops.
 //
 // The error is nil when a worker could be started behind all hops. Otherwise it is that of the first hop behind which there
-// is none, and the findings are about the way up to there.
-func Examine(ctx context.Context, spec transport.Spec) ([]Finding, error) {
-	e := examination{spec: spec, hops: transport.Hops(spec.Via), program: spec.Binary}
+// is none, and the findings are about the way up to there. There may be options.
+func Examine(ctx context.Context, spec transport.Spec, options ...Options) ([]Finding, error) {
+	e := examination{spec: spec, hops: transport.Hops(spec.Via), program: spec.Binary, askable: transport.Askable(spec.Via)}
+	if len(options) > 0 {
+		e.options = options[0]
+	}
+	if err := e.options.check(spec); err != nil {
+		return nil, err
+	}
+	e.answers.ask = e.options.Ask
+	defer e.answers.forget()
 	if e.program == "" {
 		var err error
 		if e.program, err = os.Executable(); err != nil {
@@ -89,7 +97,7 @@ func Examine(ctx context.Context, spec transport.Spec) ([]Finding, error) {
 		err = e.visit(ctx, 0)
 		return e.findings, err
 	}
-	e.add(e.hops[0].String(), nextHop(ctx, e.hops[0], e.program, len(e.hops) == 1)...)
+	e.add(e.hops[0].String(), nextHop(ctx, e.hops[0], e.program, e.stop(0))...)
 	for i := range e.hops {
 		if err := e.visit(ctx, i+1); err != nil {
 			return e.findings, err
@@ -104,7 +112,10 @@ type examination struct {
 	hops     []transport.Transport
 	program  string // on the far side
 	digest   string // of the file that runs here
-	noisy    bool   // an earlier hop prints before the worker speaks
+	options  Options
+	askable  []bool // by hop: whether it can ask
+	answers  answers
+	noisy    bool // an earlier hop prints before the worker speaks
 	findings []Finding
 }
 
@@ -135,12 +146,22 @@ func (e *examination) hopBefore(place int) string {
 
 // question is what a worker at a place is asked.
 func (e *examination) question(place int) question {
-	q := question{Digest: e.digest}
+	q := question{Digest: e.digest, System: here}
+	if e.options.Deploy.On {
+		q.Digest = "" // that it has the right one was looked at when it was brought
+	}
 	if place < len(e.hops) {
-		q.Next = e.hops[place].String()
-		q.Last = place == len(e.hops)-1
+		q.Next, q.Stop = e.hops[place].String(), e.stop(place)
 	}
 	return q
+}
+
+// stop is how the worker behind the hop at a place will be started. A hop behind another asks through this program there,
+// which with Deploy may not be there yet.
+func (e *examination) stop(place int) stop {
+	deploys := e.options.Deploy.On
+	asks := e.options.Ask != nil && e.askable[place] && (place == 0 || !deploys)
+	return stop{Last: place == len(e.hops)-1, Asks: asks, Deploys: deploys}
 }
 
 // failed tells what kept a worker from answering, and returns the error if it ends the examination: a place on the way need

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"sync"
 	"time"
 
+	"github.com/seed354a1416/deliveryboy/deploy"
 	"github.com/seed354a1416/deliveryboy/internal/build"
 	"github.com/seed354a1416/deliveryboy/registry"
 	"github.com/seed354a1416/deliveryboy/transport"
@@ -22,10 +24,21 @@ var look = registry.Register("deliveryboy.doctor.look", lookHere,
 // A question says what to look at. Whoever may call the function chooses it, and the function may run as root: it leads to no
 // file, and to no program but sudo and ssh.
 type question struct {
-	Digest string // of the asker's program
+	Digest string // of the asker's program; empty: it does not matter
+	System string // that it is for; one for another has another digest
 	Next   string // the hop that is next, in spec form; empty if there is none
-	Last   bool   // the worker is right behind that hop
+	Stop   stop   // behind that hop
 }
+
+// A stop is how the worker behind a hop will be started.
+type stop struct {
+	Last    bool // it is the one that the spec is for
+	Asks    bool // the hop may ask for a password
+	Deploys bool // the program is brought there, so that a shell starts it
+}
+
+// here is this system.
+const here = runtime.GOOS + "/" + runtime.GOARCH
 
 // A report is the answer.
 type report struct {
@@ -41,12 +54,15 @@ func lookHere(ctx context.Context, q question) (report, error) {
 	if err != nil {
 		return r, err
 	}
-	if digest != q.Digest {
+	brought := q.Digest == ""
+	if digest != q.Digest && !brought && q.System == here {
 		r.Here = append(r.Here, Finding{Check: checkBuild, Severity: Warning,
 			What: fmt.Sprintf("the file of the program there is not the one here, though it says that it is the same build: its SHA-256 is %.12s…, here it is %.12s…", digest, q.Digest),
 			Fix:  "Copy this very file there."})
 	}
-	r.Here = append(r.Here, owners(os.Args[0], privileged())...)
+	if !brought { // its directory was looked at before it ran
+		r.Here = append(r.Here, owners(os.Args[0], privileged())...)
+	}
 	r.Here = append(r.Here, system(ctx)...)
 	if q.Next == "" {
 		return r, nil
@@ -56,7 +72,7 @@ func lookHere(ctx context.Context, q question) (report, error) {
 		return r, err
 	}
 	if hop := harmless(spec.Via); hop != nil {
-		r.Next = nextHop(ctx, hop, os.Args[0], q.Last)
+		r.Next = nextHop(ctx, hop, os.Args[0], q.Stop)
 	}
 	return r, nil
 }
@@ -81,10 +97,14 @@ func harmless(hop transport.Transport) transport.Transport {
 }
 
 // nextHop looks at what the next hop needs of this place.
-func nextHop(ctx context.Context, hop transport.Transport, program string, last bool) []Finding {
+func nextHop(ctx context.Context, hop transport.Transport, program string, next stop) []Finding {
 	argv := []string{program, "__deliver", "deliveryboy.doctor.look"}
 	var found []Finding
-	if last && sameFiles(hop) {
+	if next.Deploys {
+		if p, err := deploy.Prepare(deploy.Options{On: true}); err == nil {
+			argv = p.Argv("deliveryboy.doctor.look")
+		}
+	} else if next.Last && sameFiles(hop) {
 		found = append(found, runnable(program)...)
 		if transport.GainsPrivilege(hop) {
 			found = append(found, owners(program, true)...)
@@ -93,11 +113,11 @@ func nextHop(ctx context.Context, hop transport.Transport, program string, last 
 	switch hop := hop.(type) {
 	case transport.Sudo:
 		found = append(found, noNewPrivileges()...)
-		found = append(found, sudo(ctx, hop, argv)...)
+		found = append(found, sudo(ctx, hop, argv, next)...)
 	case transport.Doas, transport.Su, transport.Pkexec:
 		found = append(found, noNewPrivileges()...)
 	case transport.SSH:
-		found = append(found, ssh(ctx, hop, argv)...)
+		found = append(found, ssh(ctx, hop, argv, next.Asks)...)
 	}
 	return found
 }

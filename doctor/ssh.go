@@ -12,8 +12,9 @@ import (
 	"github.com/seed354a1416/deliveryboy/transport"
 )
 
-// ssh looks at what ssh's configuration comes to for a hop: keys, agent, known hosts.
-func ssh(ctx context.Context, hop transport.SSH, argv []string) []Finding {
+// ssh looks at what ssh's configuration comes to for a hop: keys, agent, known hosts. Without a
+// key it may still ask for a password.
+func ssh(ctx context.Context, hop transport.SSH, argv []string, asks bool) []Finding {
 	hop.NoShare = true // there is nothing to share: it only says its settings
 	run, err := transport.Build(hop, argv)
 	if err != nil {
@@ -34,7 +35,7 @@ func ssh(ctx context.Context, hop transport.SSH, argv []string) []Finding {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
 		c[key] = append(c[key], value)
 	}
-	found := c.keys(ctx)
+	found := c.keys(ctx, asks)
 	keygen := filepath.Join(filepath.Dir(run[0]), "ssh-keygen")
 	return append(found, c.hostKey(ctx, keygen)...)
 }
@@ -64,7 +65,7 @@ func (c sshConfig) files(key string) []string {
 }
 
 // keys looks at the keys that ssh would offer.
-func (c sshConfig) keys(ctx context.Context) []Finding {
+func (c sshConfig) keys(ctx context.Context, asks bool) []Finding {
 	var found []Finding
 	usable := c.agent(ctx, &found)
 	for _, file := range c.files("identityfile") {
@@ -82,7 +83,12 @@ func (c sshConfig) keys(ctx context.Context) []Finding {
 			usable = true
 		}
 	}
-	if !usable && !slices.ContainsFunc(found, func(f Finding) bool { return f.Severity == Error }) {
+	switch {
+	case usable:
+	case asks:
+		found = append(found, Finding{Check: checkKey, Severity: Note, What: "ssh has neither a key nor an agent for this host, so that it asks for a password each time",
+			Fix: "Nothing, if somebody is there to answer; else make a key with ssh-keygen, and add its public part to authorized_keys there."})
+	case !slices.ContainsFunc(found, func(f Finding) bool { return f.Severity == Error }):
 		found = append(found, Finding{Check: checkKey, Severity: Warning, What: "ssh has neither a key nor an agent for this host",
 			Fix: "Make a key with ssh-keygen, or load one with ssh-add, and add its public part to authorized_keys there."})
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os/user"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -11,7 +12,11 @@ import (
 )
 
 // sudo looks at what sudo says about the rules of this user, and whether they allow what the hop runs.
-func sudo(ctx context.Context, hop transport.Sudo, argv []string) []Finding {
+func sudo(ctx context.Context, hop transport.Sudo, argv []string, next stop) []Finding {
+	advice := func() string { return rule(hop, slices.Clone(argv)) }
+	if next.Deploys {
+		advice = func() string { return ruleForShell }
+	}
 	run, err := transport.Build(hop, argv)
 	if err != nil {
 		return []Finding{{Check: checkConfig, Severity: Error, What: oneLine(err.Error()),
@@ -24,15 +29,19 @@ func sudo(ctx context.Context, hop transport.Sudo, argv []string) []Finding {
 	case err != nil:
 		return []Finding{{Check: checkConfig, Severity: Error, What: "sudo -n -l: " + err.Error(),
 			Fix: "Run it by hand, to see what it waits for."}}
+	case strings.Contains(said, "password is required") && next.Asks:
+		return []Finding{{Check: checkAuth, Severity: Note,
+			What: "sudo asks for a password, and without one does not tell its rules: no rule of this user has NOPASSWD",
+			Fix:  "Nothing, if somebody is there to answer. Otherwise: " + advice()}}
 	case strings.Contains(said, "password is required"):
 		return []Finding{{Check: checkAuth, Severity: Error,
 			What: "sudo asks for a password: no rule of this user has NOPASSWD",
-			Fix:  rule(hop, argv)}}
+			Fix:  advice()}}
 	case strings.Contains(said, "must have a tty"):
 		return []Finding{{Check: checkAuth, Severity: Error, What: "sudo refuses to run without a terminal (requiretty), and workers have none",
 			Fix: "Set !requiretty for this user or command in sudoers."}}
 	case status != 0:
-		return []Finding{{Check: checkAuth, Severity: Error, What: "sudo -n -l: " + lastLine(said), Fix: rule(hop, argv)}}
+		return []Finding{{Check: checkAuth, Severity: Error, What: "sudo -n -l: " + lastLine(said), Fix: advice()}}
 	}
 	policy := readPolicy(out)
 	found := policy.settings()
@@ -41,7 +50,7 @@ func sudo(ctx context.Context, hop transport.Sudo, argv []string) []Finding {
 		return append(found, Finding{Check: checkConfig, Severity: Error, What: "sudo -l: " + err.Error(),
 			Fix: "Run it by hand, to see what it waits for."})
 	}
-	return append(found, policy.entries(hop, argv, allowed)...)
+	return append(found, policy.entries(argv, allowed, next.Asks, advice)...)
 }
 
 // allows asks whether sudo would run just this.
@@ -56,6 +65,10 @@ func allows(ctx context.Context, run []string, hop transport.Sudo, argv []string
 	_, _, status, err := ask(ctx, append(append(question, "--"), argv...)...)
 	return status == 0, err
 }
+
+// ruleForShell is the advice where a shell has to be run.
+const ruleForShell = "Add a rule with NOPASSWD for all commands, since who may run a shell may run anything; " +
+	"or install the program there as root's, name it with binary=, and leave --deploy out: a rule can then name just that."
 
 // rule is the advice to allow exactly this.
 func rule(hop transport.Sudo, argv []string) string {

@@ -68,7 +68,7 @@ func FuzzReadPolicy(f *testing.F) {
 	f.Fuzz(func(_ *testing.T, text string) {
 		p := readPolicy(text)
 		p.settings()
-		p.entries(transport.Sudo{}, []string{"/opt/app"}, true)
-		p.entries(transport.Sudo{}, []string{"/opt/app"}, false)
+		p.entries([]string{"/opt/app"}, true, false, func() string { return "" })
+		p.entries([]string{"/opt/app"}, false, true, func() string { return "" })
 	})
 }

@@ -6,12 +6,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/seed354a1416/deliveryboy/transport"
 )
 
-// entries are the findings about the rules: whether one allows argv, without a password, and what it adds.
-func (p policy) entries(hop transport.Sudo, argv []string, allowed bool) []Finding {
+// entries are the findings about the rules: whether one allows argv, without a password, and what it adds. advice is
+// a rule that would be right.
+func (p policy) entries(argv []string, allowed, asks bool, advice func() string) []Finding {
 	rules := slices.DeleteFunc(slices.Clone(p.rules), func(r sudoRule) bool { return !r.about(argv[0]) })
 	if !allowed {
 		what := "no rule in sudoers allows " + argv[0] + " for this user and target"
@@ -19,16 +18,16 @@ func (p policy) entries(hop transport.Sudo, argv []string, allowed bool) []Findi
 			what = fmt.Sprintf("sudoers names %s, but does not allow this user to run it with these arguments as this target: %s",
 				argv[0], oneLine(rules[len(rules)-1].command))
 		}
-		return []Finding{{Check: checkAuth, Severity: Error, What: what, Fix: rule(hop, slices.Clone(argv))}}
+		return []Finding{{Check: checkAuth, Severity: Error, What: what, Fix: advice()}}
 	}
 	if len(rules) == 0 {
 		return nil // by a pattern; what it says about passwords shows when it is run
 	}
 	var found []Finding
-	if os.Geteuid() != 0 && !slices.ContainsFunc(rules, func(r sudoRule) bool { return r.has("NOPASSWD", "PASSWD") }) {
+	if os.Geteuid() != 0 && !asks && !slices.ContainsFunc(rules, func(r sudoRule) bool { return r.has("NOPASSWD", "PASSWD") }) {
 		found = append(found, Finding{Check: checkAuth, Severity: Warning,
 			What: "the rule has no NOPASSWD: what works now, with a ticket, fails when that is over",
-			Fix:  rule(hop, slices.Clone(argv))})
+			Fix:  advice()})
 	}
 	last := rules[len(rules)-1] // the one that counts
 	for _, t := range tagFindings {

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -9,13 +10,32 @@ import (
 // maxText is how much of what others say a finding holds, in bytes.
 const maxText = 300
 
-// oneLine is a text without line breaks, cut.
-func oneLine(s string) string {
-	s = strings.Join(strings.Fields(s), " ")
-	if len(s) > maxText {
-		s = strings.ToValidUTF8(s[:maxText], "") + "…"
+// oneLine is a text without line breaks, cut, that a terminal shows as it is.
+func oneLine(s string) string { return visible(strings.Join(strings.Fields(s), " "), maxText) }
+
+// visible is a text in which all that is no graphic character is shown by its number, and of it so many bytes.
+func visible(s string, most int) string {
+	cut := len(s) > most
+	if cut {
+		s = strings.ToValidUTF8(s[:most], "")
 	}
-	return s
+	var b strings.Builder
+	for i := 0; i < len(s); {
+		r, size := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case r == utf8.RuneError && size == 1, r < ' ', r == 0x7f:
+			fmt.Fprintf(&b, `\x%02x`, s[i])
+		case !unicode.IsGraphic(r):
+			fmt.Fprintf(&b, `\u{%x}`, r)
+		default:
+			b.WriteString(s[i : i+size])
+		}
+		i += size
+	}
+	if cut {
+		b.WriteString("…")
+	}
+	return b.String()
 }
 
 // lastLine is the last line of a text that says something.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed354a1416/deliveryboy/box"
 	"github.com/seed354a1416/deliveryboy/delivery"
+	"github.com/seed354a1416/deliveryboy/deploy"
 	"github.com/seed354a1416/deliveryboy/transport"
 )
 
@@ -18,11 +19,13 @@ const maxClock = 5 * time.Minute
 
 // visit starts a worker at a place, and has it look around there and at the next hop.
 func (e *examination) visit(ctx context.Context, place int) error {
-	at := e.courier(place)
-	at.Stdout, at.Stderr = io.Discard, io.Discard
-	w := &watcher{courier: at}
+	w := &watcher{courier: e.courier(place)}
 	before := time.Now()
 	r, err := look.On(w)(ctx, e.question(place))
+	if refused(err) && e.answers.forget() {
+		before = time.Now()
+		r, err = look.On(w)(ctx, e.question(place))
+	}
 	if errors.Is(err, context.Canceled) {
 		return err // that is no finding
 	}
@@ -30,7 +33,7 @@ func (e *examination) visit(ctx context.Context, place int) error {
 		return e.failed(place, err)
 	}
 	hop := e.hopBefore(place)
-	e.add(hop, r.Here...)
+	e.add(hop, heard(r.Here)...)
 	e.add(hop, clock(before, r.Now, time.Now())...)
 	if printed := string(w.excess.Prefix) + string(w.excess.Suffix); strings.TrimSpace(printed) != "" && !e.noisy {
 		e.noisy = true
@@ -39,17 +42,26 @@ func (e *examination) visit(ctx context.Context, place int) error {
 			Fix:  "Let login scripts print on terminals only, since each byte of it travels with each call."})
 	}
 	if place < len(e.hops) {
-		e.add(e.hops[place].String(), r.Next...)
+		e.add(e.hops[place].String(), heard(r.Next)...)
 	}
 	return nil
 }
 
 // courier leads to a place; the settings of the spec are for the last one.
 func (e *examination) courier(place int) delivery.Once {
+	at := delivery.Once{Via: transport.Chain(e.hops[:place]), Program: e.spec.Binary}
 	if place == len(e.hops) {
-		return delivery.OnceFor(e.spec)
+		at = delivery.OnceFor(e.spec)
 	}
-	return delivery.Once{Via: transport.Chain(e.hops[:place]), Program: e.spec.Binary}
+	at.Ask, at.Deploy = e.answers.provider(), e.options.Deploy
+	at.Stdout, at.Stderr, at.MaxReply = io.Discard, io.Discard, maxReport
+	return at
+}
+
+// refused reports whether a hop did not take its password.
+func refused(err error) bool {
+	t := (*box.TransportError)(nil)
+	return errors.As(err, &t) && strings.HasPrefix(t.Reason, transport.ReasonWrong)
 }
 
 // clock compares the clock there with that here, read before and after.
@@ -98,6 +110,14 @@ func fromError(err error) (f Finding, passable bool) {
 		f.Fix = "Copy this very file there, or let --deploy bring it."
 		return f, true
 	}
+	if d := (*deploy.Error)(nil); errors.As(err, &d) {
+		f.Check, f.What = checkProgram, "the program could not be brought there: "+strings.TrimPrefix(d.Error(), "deploy: ") // with others' words quoted
+		f.Fix = "Make a bundle with a program for that system, with deliveryboy pack, and give it with --bundle."
+		if len(d.Tried) > 0 {
+			f.Fix = "Make room in one of these directories, or correct what is said of it; calls can name another with Deploy.Cache."
+		}
+		return f, true
+	}
 	t := (*box.TransportError)(nil)
 	if !errors.As(err, &t) {
 		return f, false
@@ -126,7 +146,7 @@ func fromError(err error) (f Finding, passable bool) {
 
 // reasons are those of the transports, and which check they belong to.
 var reasons = []struct{ reason, check string }{
-	{transport.ReasonPassword, checkAuth}, {transport.ReasonNotAllowed, checkAuth}, {transport.ReasonNoTerminal, checkAuth},
+	{transport.ReasonPassword, checkAuth}, {transport.ReasonWrong, checkAuth}, {transport.ReasonNotAllowed, checkAuth}, {transport.ReasonNoTerminal, checkAuth},
 	{transport.ReasonUnknownUser, checkAuth}, {transport.ReasonNoLogin, checkAuth},
 	{transport.ReasonAuth, checkKey}, {transport.ReasonHostKey, checkHostKey}, {transport.ReasonHostChanged, checkHostKey},
 	{transport.ReasonRefused, checkReachable}, {transport.ReasonUnreachable, checkReachable},
