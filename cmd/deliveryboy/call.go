@@ -15,6 +15,7 @@ import (
 	"github.com/seed354a1416/deliveryboy/delivery"
 	"github.com/seed354a1416/deliveryboy/internal/spelling"
 	"github.com/seed354a1416/deliveryboy/registry"
+	"github.com/seed354a1416/deliveryboy/session"
 	"github.com/seed354a1416/deliveryboy/transport"
 )
 
@@ -45,7 +46,7 @@ type call struct {
 func newCall(t *terminal) *cobra.Command {
 	c := &call{
 		terminal: t,
-		via:      specFlag{spec: transport.Spec{Via: transport.Self{}}, text: "self"},
+		via:      specFlag{spec: transport.Spec{Via: transport.Self{}}, text: "self", routes: true},
 		timeout:  durationFlag{most: maxTimeout},
 		grace:    durationFlag{most: maxGrace},
 	}
@@ -80,7 +81,7 @@ unless --dir or chdir= says otherwise.`,
 		RunE:              c.run,
 	}
 	f := cmd.Flags()
-	f.Var(&c.via, "via", "the `spec` of the way there, such as sudo=www or ssh=web1//sudo")
+	f.Var(&c.via, "via", "the `spec` of the way there, such as sudo=www, ssh=web1//sudo or via=TARGET//sudo")
 	f.Var(&c.timeout, "timeout", "how long the call may take; no limit by default")
 	f.Var(&c.grace, "grace", "how long a function may take to end when the call is cancelled (default 1s)")
 	f.Var(&c.dir, "dir", "the directory there, an absolute `path` (default /)")
@@ -134,6 +135,14 @@ func (c *call) run(cmd *cobra.Command, words []string) error {
 	if err != nil {
 		return err
 	}
+	if !c.dryRun {
+		via, done, err := c.via.way.through(cmd.Context(), once.Via, c.session)
+		defer done() //nolint:errcheck // what came of the call counts
+		if err != nil {
+			return err
+		}
+		once.Via = via
+	}
 	if c.detach.on {
 		return c.start(cmd.Context(), entry, args, once)
 	}
@@ -168,6 +177,15 @@ func (c *call) once() (delivery.Once, error) {
 		}
 	}
 	return o, nil
+}
+
+// session is how a target on the way is opened.
+func (c *call) session(spec transport.Spec) (session.Options, error) {
+	o := delivery.SessionFor(spec)
+	var err error
+	o.Deploy, err = c.deploy.options(spec)
+	o.Ask = c.ask.provider()
+	return o, err
 }
 
 // mergeEnv is base with more, which replaces entries of the same name.

@@ -9,31 +9,45 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/seed354a1416/deliveryboy/cmd/deliveryboy/internal/plain"
 	"github.com/seed354a1416/deliveryboy/delivery"
 	"github.com/seed354a1416/deliveryboy/deploy"
 	"github.com/seed354a1416/deliveryboy/session"
 	"github.com/seed354a1416/deliveryboy/transport"
 )
 
-// bundleFlag is a file of this program for another system; it may be given many times.
-type bundleFlag struct{ files map[string]string }
+// bundleFlag is a bundle, or a file of this program for one other system; it may be given many times.
+type bundleFlag struct {
+	file  string            // the bundle
+	files map[string]string // by GOOS/GOARCH
+}
 
 func (f *bundleFlag) String() string { return "" }
 
-func (f *bundleFlag) Type() string { return "GOOS/GOARCH=FILE" }
+func (f *bundleFlag) Type() string { return "FILE" }
 
 func (f *bundleFlag) Set(s string) error {
-	system, file, ok := strings.Cut(s, "=")
-	if !ok || file == "" {
-		return errors.New("it has no file; write one such as linux/arm64=build/app-arm64")
+	system, file, single := strings.Cut(s, "=")
+	if !single {
+		system, file = "", s
+	}
+	switch {
+	case file == "":
+		return errors.New("it has no file; write one such as app.bundle, or linux/arm64=build/app-arm64")
+	case single:
+		if err := deploy.CheckSystem(system); err != nil {
+			return errors.New(strings.TrimPrefix(err.Error(), "deploy: "))
+		}
+	case f.file != "":
+		return fmt.Errorf("there is a bundle already, %s; one can hold all systems", quote(f.file))
 	}
 	file, err := filepath.Abs(file)
 	if err != nil {
 		return err
 	}
-	o := deploy.Options{On: true, Bundle: map[string]string{system: file}}
-	if err := o.Check(); err != nil {
-		return errors.New(strings.TrimPrefix(err.Error(), "deploy: bundle: "))
+	if !single {
+		f.file = file
+		return nil
 	}
 	if f.files == nil {
 		f.files = map[string]string{}
@@ -42,19 +56,26 @@ func (f *bundleFlag) Set(s string) error {
 	return nil
 }
 
+const bundleUsage = "this program for other systems: a `FILE` that pack made, or GOOS/GOARCH=FILE, which may be given many times"
+
 // deployFlag has a command bring this program to the far side.
-type deployFlag struct{ on bool }
+type deployFlag struct {
+	on     bool
+	bundle bundleFlag
+}
 
 func (d *deployFlag) add(f *pflag.FlagSet) {
 	f.BoolVar(&d.on, "deploy", false, "bring this program to the far side if it is not there")
+	f.Var(&d.bundle, "bundle", bundleUsage)
 }
 
-// options are what the flag means for a spec, which then must not say where the program is.
+// options are what the flags mean for a spec, which then must not say where the program is. A bundle alone says which other
+// builds may answer.
 func (d *deployFlag) options(s transport.Spec) (deploy.Options, error) {
 	if d.on && s.Binary != "" {
 		return deploy.Options{}, &usageError{what: "flag --deploy", why: "it says itself where the program is; leave binary= out of the spec"}
 	}
-	return deploy.Options{On: d.on}, nil
+	return deploy.Options{On: d.on, Bundle: d.bundle.file, Programs: d.bundle.files}, nil
 }
 
 // deployment is one run of the command deploy.
@@ -82,6 +103,7 @@ The program is kept under its digest in a directory of the far user's alone:
 cannot be used, in $XDG_RUNTIME_DIR, /dev/shm or /tmp.`,
 		Example: `  deliveryboy deploy --via ssh=web1//sudo
   deliveryboy call --deploy --via ssh=web1//sudo net.listeners
+  deliveryboy deploy --via ssh=pi --bundle deliveryboy.bundle
   deliveryboy deploy --via ssh=pi --bundle linux/arm64=build/deliveryboy-arm64`,
 		Args: exactly(0, ""),
 		RunE: d.run,
@@ -89,7 +111,7 @@ cannot be used, in $XDG_RUNTIME_DIR, /dev/shm or /tmp.`,
 	f := cmd.Flags()
 	f.Var(&d.via, "via", "the `spec` of the way there, such as sudo=www or ssh=web1//sudo")
 	f.Var(&d.cache, "cache", "the directory there, an absolute `path`; it has to be the far user's alone")
-	f.Var(&d.bundle, "bundle", "this program for another system, as `GOOS/GOARCH=FILE`; may be given many times")
+	f.Var(&d.bundle, "bundle", bundleUsage)
 	f.BoolVar(&d.json, "json", false, "write one JSON document to stdout")
 	d.ask.add(f)
 	t.completeSpecFlag(cmd, &d.via)
@@ -101,9 +123,9 @@ func (d *deployment) run(cmd *cobra.Command, _ []string) error {
 		return &usageError{what: "flag --via", why: "the program's place is what deploy finds; leave binary= out of the spec"}
 	}
 	o := delivery.SessionFor(d.via.spec)
-	o.Deploy = deploy.Options{On: true, Cache: d.cache.path, Bundle: d.bundle.files}
+	o.Deploy = deploy.Options{On: true, Cache: d.cache.path, Bundle: d.bundle.file, Programs: d.bundle.files}
 	if err := o.Deploy.Check(); err != nil {
-		return &usageError{what: "deploy", err: err}
+		return &usageError{what: strings.TrimPrefix(err.Error(), "deploy: ")}
 	}
 	o.Ask, o.Stdout, o.Stderr = d.ask.provider(), d.err, d.err
 	s, err := session.Open(cmd.Context(), o)
@@ -136,7 +158,7 @@ func (d *deployment) show(r deploy.Result) error {
 	default:
 		fmt.Fprintln(d.err, "deliveryboy: it is there already")
 	}
-	if _, err := fmt.Fprintln(d.out, r.Path); err != nil {
+	if _, err := fmt.Fprintln(d.out, plain.Line(r.Path)); err != nil {
 		return &outputError{err}
 	}
 	return nil

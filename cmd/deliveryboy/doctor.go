@@ -1,18 +1,22 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"github.com/seed354a1416/deliveryboy/cmd/deliveryboy/internal/display"
+	"github.com/seed354a1416/deliveryboy/cmd/deliveryboy/internal/target"
+	"github.com/seed354a1416/deliveryboy/delivery"
 	"github.com/seed354a1416/deliveryboy/doctor"
+	"github.com/seed354a1416/deliveryboy/session"
+	"github.com/seed354a1416/deliveryboy/transport"
 )
 
 func newDoctor(t *terminal) *cobra.Command {
-	var asJSON bool
-	var limit = durationFlag{most: maxTimeout}
+	e := &examination{terminal: t, limit: durationFlag{most: maxTimeout}}
 	cmd := &cobra.Command{
 		Use:   "doctor [flags] SPEC",
 		Short: "Say what is wrong with the way to a target, and what to do",
@@ -21,7 +25,9 @@ can be passed, and without a password; rules and settings of sudo; keys and know
 of ssh; who could replace the program, and whether it is the same there; limits, mounts,
 free space, clocks, and what the kernel offers. Each finding comes with what to do.
 
-It changes nothing. A finding is an error if calls fail or somebody could take the
+It changes nothing, and asks for nothing. With --ask it asks at the terminal for the
+passwords that sudo and ssh want, once each, and with --deploy it brings this program to
+each stop that does not have it, as call --deploy does. A finding is an error if calls fail or somebody could take the
 target over, a warning if something does not work or is not as safe as it could be, and
 a note if it is worth knowing; many machines are as notes say on purpose.
 
@@ -29,6 +35,7 @@ The exit status is 0 if there is no error among the findings, 1 if there is one,
 if a hop cannot be passed.`,
 		Example: `  deliveryboy doctor sudo
   deliveryboy doctor ssh=deploy@web1//sudo
+  deliveryboy doctor --ask --deploy ssh=deploy@new1//sudo
   deliveryboy doctor --json @web1 | jq '.findings[] | select(.severity == "error")'`,
 		Args: exactly(1, "spec"),
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
@@ -37,11 +44,23 @@ if a hop cannot be passed.`,
 			}
 			return t.completeSpec(cmd, args, toComplete)
 		},
-		RunE: func(cmd *cobra.Command, args []string) error { return t.doctor(cmd, args[0], &limit, asJSON) },
+		RunE: func(cmd *cobra.Command, args []string) error { return e.run(cmd, args[0]) },
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "write one JSON document to stdout")
-	cmd.Flags().Var(&limit, "timeout", "how long it may take; no limit by default, but for each hop")
+	f := cmd.Flags()
+	f.BoolVar(&e.json, "json", false, "write one JSON document to stdout")
+	f.Var(&e.limit, "timeout", "how long it may take; no limit by default, but for each hop")
+	e.deploy.add(f)
+	e.ask.add(f)
 	return cmd
+}
+
+// examination is one run of the command doctor.
+type examination struct {
+	*terminal
+	limit  durationFlag
+	deploy deployFlag
+	ask    askFlag
+	json   bool
 }
 
 // A findingsError says that errors were found.
@@ -54,51 +73,102 @@ func (e *findingsError) Error() string {
 	return fmt.Sprintf("%d errors were found", e.errors)
 }
 
-func (t *terminal) doctor(cmd *cobra.Command, text string, limit *durationFlag, asJSON bool) error {
-	var f specFlag
+func (e *examination) run(cmd *cobra.Command, text string) error {
+	f := specFlag{routes: true}
 	if err := f.Set(text); err != nil {
 		return &usageError{what: "spec", value: quote(text), why: err.Error()}
 	}
-	if err := t.resolve(&f, "spec"); err != nil {
+	if err := e.resolve(&f, "spec"); err != nil {
 		return err
 	}
-	ctx, cancel := limit.within(cmd.Context())
+	for _, spec := range append(f.way.specs(), f.spec) {
+		if _, err := e.deploy.options(spec); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := e.limit.within(cmd.Context())
 	defer cancel()
-	found, failed := doctor.Examine(ctx, f.spec)
-	failed = limit.late(ctx, failed)
-	if err := t.showFindings(f, found, failed, asJSON); err != nil {
+	found, failed := e.examine(ctx, f)
+	failed = e.limit.late(ctx, failed)
+	if err := e.showFindings(f, found, failed); err != nil {
 		return &outputError{err}
 	}
 	if failed != nil {
 		return &impassableError{failed}
 	}
-	e := &findingsError{}
+	bad := &findingsError{}
 	for _, finding := range found {
 		if finding.Severity == doctor.Error {
-			e.errors++
+			bad.errors++
 		}
 	}
-	if e.errors > 0 {
-		return e
+	if bad.errors > 0 {
+		return bad
 	}
 	return nil
 }
 
+// examine looks at each target on the way, opens a session there, and looks at what is behind the last one.
+func (e *examination) examine(ctx context.Context, f specFlag) (found []doctor.Finding, failed error) {
+	for i := range f.way {
+		more, done, err := e.behind(ctx, f.way[:i], f.way[i].spec)
+		found = append(found, named(more, f.way[i])...)
+		if done(); err != nil {
+			return found, err
+		}
+	}
+	more, done, err := e.behind(ctx, f.way, f.spec)
+	defer done()
+	return append(found, more...), err
+}
+
+// behind examines what is behind targets that were looked at.
+func (e *examination) behind(ctx context.Context, way route, spec transport.Spec) (found []doctor.Finding, done func(), err error) {
+	via, closeAll, err := way.through(ctx, spec.Via, e.session)
+	done = func() { _ = closeAll() }
+	if err != nil {
+		return nil, done, err
+	}
+	spec.Via = via
+	o := doctor.Options{Ask: e.ask.provider()}
+	if o.Deploy, err = e.deploy.options(spec); err == nil {
+		found, err = doctor.Examine(ctx, spec, o)
+	}
+	return found, done, err
+}
+
+// session is how a target on the way is opened.
+func (e *examination) session(spec transport.Spec) (session.Options, error) {
+	o := delivery.SessionFor(spec)
+	var err error
+	o.Deploy, err = e.deploy.options(spec)
+	o.Ask = e.ask.provider()
+	return o, err
+}
+
+// named says of findings that they are about a target on the way.
+func named(found []doctor.Finding, at stop) []doctor.Finding {
+	for i := range found {
+		found[i].Hop = target.Via + at.name + ": " + found[i].Hop
+	}
+	return found
+}
+
 // showFindings writes findings as a table, or as a document whose field names do not change.
-func (t *terminal) showFindings(f specFlag, found []doctor.Finding, failed error, asJSON bool) error {
-	if asJSON {
+func (e *examination) showFindings(f specFlag, found []doctor.Finding, failed error) error {
+	if e.json {
 		if found == nil {
 			found = []doctor.Finding{}
 		}
-		return writeJSON(t.out, struct {
+		return writeJSON(e.out, struct {
 			Spec      string           `json:"spec"`
 			Reachable bool             `json:"reachable"`
 			Findings  []doctor.Finding `json:"findings"`
-		}{f.spec.String(), failed == nil, found})
+		}{f.whole(), failed == nil, found})
 	}
 	if len(found) == 0 {
 		if failed == nil {
-			_, err := fmt.Fprintln(t.out, "nothing found")
+			_, err := fmt.Fprintln(e.out, "nothing found")
 			return err
 		}
 		return nil
@@ -109,7 +179,7 @@ func (t *terminal) showFindings(f specFlag, found []doctor.Finding, failed error
 			string(finding.Severity), finding.Hop, finding.Check, finding.What,
 		}, []string{"", "", "", "→ " + finding.Fix})
 	}
-	_, err := t.out.WriteString(display.Table([]string{"severity", "hop", "check", "what → what to do"}, rows))
+	_, err := e.out.WriteString(display.Table([]string{"severity", "hop", "check", "what → what to do"}, rows))
 	return err
 }
 

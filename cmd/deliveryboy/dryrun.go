@@ -59,8 +59,14 @@ func (c *call) explain(ctx context.Context, entry *registry.Entry, args []reflec
 	if err != nil {
 		return err
 	}
+	way, err := c.via.way.explain(c.ask.shown)
+	if err != nil {
+		return err
+	}
 	// Unlike Explain, Build looks for the program on this machine, and refuses one that others may replace.
-	if hops[0].Argv, err = transport.Build(c.ask.shown(once.Via), argv); err != nil {
+	if len(way) > 0 {
+		hops = append(way, hops...)
+	} else if hops[0].Argv, err = transport.Build(c.ask.shown(once.Via), argv); err != nil {
 		return &transportError{err}
 	}
 	p := plan{

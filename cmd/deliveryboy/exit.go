@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"os/exec"
 	"slices"
 	"strings"
 	"syscall"
@@ -13,8 +12,13 @@ import (
 	"github.com/seed354a1416/deliveryboy/box"
 	"github.com/seed354a1416/deliveryboy/cmd/deliveryboy/internal/argument"
 	"github.com/seed354a1416/deliveryboy/cmd/deliveryboy/internal/target"
+	"github.com/seed354a1416/deliveryboy/delivery"
+	"github.com/seed354a1416/deliveryboy/internal/doorway"
 	"github.com/seed354a1416/deliveryboy/job"
+	"github.com/seed354a1416/deliveryboy/kernel"
+	"github.com/seed354a1416/deliveryboy/process"
 	"github.com/seed354a1416/deliveryboy/transport"
+	"github.com/seed354a1416/deliveryboy/transport/mtls"
 )
 
 // Exit statuses of this command; those from 64 follow sysexits.h.
@@ -39,15 +43,21 @@ var exits = []struct {
 	{"128+n", "signal n ended the command, the function, or a program that the function ran", signalStatus},
 	{"69", "doctor could not pass a hop", impassableStatus},
 	{"64", "the command line is wrong", usageStatus},
+	{"77", "the server of a pool does not do that for this user, or is not trusted", poolPermission},
+	{"69", "the server of a pool is full, ends, or a command took too long for it", poolUnavailable},
 	{"65", "an argument is no value of its type, or cannot be packed", dataStatus},
+	{"65", "a bundle, or a program for one, is not what it should be", bundleStatus},
 	{"69", "the call did not end in time", lateStatus},
+	{"64", "a command of the kernel is wrong", kernelStatus(kernel.Usage, exitUsage)},
+	{"77", "the kernel serves other users, or does not do that for this one", kernelDenied},
+	{"69", "no kernel runs, or another one does, or it does not have what is asked for", kernelUnavailable},
 	{"69", "a job is not there, is lost, could not be run, or is not as far as that needs", jobStatus},
-	{"n", "the function failed with an exit status of its own: that of a program, or of os.Exit", ownStatus},
+	{"n", "the function, or the program, failed with an exit status of its own: that of a program, or of os.Exit", ownStatus},
 	{"2", "the function panicked", panicStatus},
 	{"1", "the function failed", failedStatus},
 	{"76", "the far side runs another build, or says what cannot be understood", protocolStatus},
 	{"77", "the transport is not permitted", permissionStatus},
-	{"78", "the transport or the file of targets is set up wrongly", configStatus},
+	{"78", "the transport, a file of targets or for a program, or a server is set up wrongly", configStatus},
 	{"69", "the transport failed, or no reply came", unavailableStatus},
 	{"1", "doctor found errors", findingsStatus},
 	{"1", "something else went wrong", func(error) int { return exitFailed }},
@@ -70,6 +80,9 @@ func signalStatus(err error) int {
 	if by := (*signalError)(nil); errors.As(err, &by) {
 		return exitSignal + int(by.signal)
 	}
+	if exit := (*process.ExitError)(nil); errors.As(err, &exit) && exit.Signal != "" {
+		return exitSignal + signalNumber(exit.Signal)
+	}
 	remote := remoteOf(err)
 	if remote == nil {
 		return 0
@@ -79,11 +92,6 @@ func signalStatus(err error) int {
 		return exitSignal + signalNumber(remote.Signal)
 	case box.OutOfMemory:
 		return exitSignal + int(syscall.SIGKILL)
-	}
-	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ProcessState != nil {
-		if ws, ok := exit.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
-			return exitSignal + int(ws.Signal())
-		}
 	}
 	return 0
 }
@@ -102,7 +110,7 @@ func signalNumber(name string) int {
 }
 
 func usageStatus(err error) int {
-	if errors.As(err, new(*usageError)) || errors.As(err, new(*argument.CountError)) {
+	if errors.As(err, new(*usageError)) || errors.As(err, new(*argument.CountError)) || errors.As(err, new(*delivery.ServeOptionError)) {
 		return exitUsage
 	}
 	return 0
@@ -144,11 +152,14 @@ func jobStatus(err error) int {
 }
 
 func ownStatus(err error) int {
+	if ended := (*programError)(nil); errors.As(err, &ended) {
+		return max(ended.err.ExitCode(), exitFailed)
+	}
 	remote := remoteOf(err)
 	if remote == nil {
 		return 0
 	}
-	var exit *exec.ExitError
+	var exit *process.ExitError
 	switch {
 	case remote.Kind == box.Exited:
 		// A function that leaves with os.Exit(0) brought no result: a script must not take that for success.
@@ -188,7 +199,8 @@ func permissionStatus(err error) int {
 	}
 	if errors.Is(t.Err, transport.ErrUnsafe) || hasReason(t, transport.ReasonPassword, transport.ReasonWrong, transport.ReasonNotAllowed,
 		transport.ReasonNoTerminal, transport.ReasonNoPrivilege, transport.ReasonAuth, transport.ReasonNoLogin,
-		transport.ReasonHostKey, transport.ReasonHostChanged) {
+		transport.ReasonHostKey, transport.ReasonHostChanged, transport.ReasonExpired, transport.ReasonRevoked, transport.ReasonAuthority,
+		transport.ReasonWrongName, transport.ReasonWrongKey) {
 		return exitPermission
 	}
 	return 0
@@ -196,7 +208,7 @@ func permissionStatus(err error) int {
 
 func configStatus(err error) int {
 	var t *box.TransportError
-	if errors.As(err, new(*target.Error)) || errors.As(err, &t) && hasReason(t, transport.ReasonConfig, transport.ReasonMisset) {
+	if errors.Is(err, delivery.ErrOpen) || errors.Is(err, mtls.ErrFile) || errors.As(err, new(*target.Error)) || errors.As(err, new(*configFileError)) || errors.As(err, new(*doorway.DirError)) || errors.As(err, &t) && hasReason(t, transport.ReasonConfig, transport.ReasonMisset) {
 		return exitConfig
 	}
 	return 0

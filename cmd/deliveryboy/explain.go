@@ -21,7 +21,7 @@ func newExplain(t *terminal) *cobra.Command {
 		Long: `explain shows the argv of each hop, quoted as a shell would need it, and of the worker
 behind the last one. It runs nothing and asks no host. With NAMEs, the worker is
 narrowed to these functions, as it is in a call; a rule in sudoers can name that argv
-to the letter.`,
+to the letter. With via=NAME, what leads to that target comes first, with its name.`,
 		Example: `  deliveryboy explain sudo file.read
   deliveryboy explain ssh=gate//ssh=db1//sudo=postgres`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -49,7 +49,7 @@ to the letter.`,
 }
 
 func (t *terminal) explain(text string, names []string, ask askFlag, asJSON bool) error {
-	var f specFlag
+	f := specFlag{routes: true}
 	if err := f.Set(text); err != nil {
 		return &usageError{what: "spec", value: quote(text), why: err.Error()}
 	}
@@ -63,15 +63,20 @@ func (t *terminal) explain(text string, names []string, ask askFlag, asJSON bool
 			return err
 		}
 	}
+	way, err := f.way.explain(ask.shown)
+	if err != nil {
+		return err
+	}
 	hops, err := hopsOf(ask.shown(f.spec.Via), delivery.WorkerArgv(worker, names...))
 	if err != nil {
 		return err
 	}
+	hops = append(way, hops...)
 	if asJSON {
 		return writeJSON(t.out, struct {
 			Spec string `json:"spec"`
 			Hops []hop  `json:"hops"`
-		}{f.spec.String(), hops})
+		}{f.whole(), hops})
 	}
 	_, err = t.out.WriteString(hopsText(hops))
 	return err

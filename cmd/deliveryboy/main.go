@@ -9,6 +9,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/signal"
 	"syscall"
@@ -34,6 +35,9 @@ func run(args []string) int {
 		return 0
 	}
 	err = interrupted(ctx, io.classify(err))
+	if s := (*commandStatus)(nil); errors.As(err, &s) {
+		return s.code
+	}
 	io.report(err)
 	return exitStatus(err)
 }

@@ -40,7 +40,7 @@ back as if the function had run here.`,
 	root.PersistentFlags().BoolVar(&t.verbose, "verbose", false, "show all that is known about an error, and who ran the function")
 	root.PersistentFlags().StringVar(&t.targetsFile, "targets", "", "the `file` with the names of targets (default ~/.config/deliveryboy/targets.toml)")
 	root.SetHelpCommand(newHelp())
-	root.AddCommand(newCall(t), newJobs(t), newDeploy(t), newFunctions(t), newServe(t), newExplain(t), newDoctor(t), newVersion(t), newMan(t))
+	root.AddCommand(newCall(t), newRun(t), newJobs(t), newDeploy(t), newPack(t), newFunctions(t), newServe(t), newKernel(t), newPool(t), newExplain(t), newDoctor(t), newVersion(t), newMan(t))
 	root.InitDefaultCompletionCmd()
 	wantShell(root)
 	return root

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -59,6 +60,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("SUDO", sudo.String())
 			env.Setenv("SSHSUDO", ssh.String())
 			env.Setenv("BINARY", st.Binary)
+			env.Setenv("GOARCH", runtime.GOARCH)
 			env.Setenv("GORACE", "atexit_sleep_ms=0")
 			env.Defer(func() {
 				if _, err := os.Stat(filepath.Join(env.WorkDir, "state")); err == nil {

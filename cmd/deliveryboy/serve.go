@@ -1,17 +1,15 @@
 package main
 
 import (
-	"errors"
 	"log/slog"
 	"net"
-	"os"
-	"strconv"
-	"syscall"
+	"reflect"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/seed354a1416/deliveryboy/delivery"
+	"github.com/seed354a1416/deliveryboy/transport/mtls"
 )
 
 func newServe(t *terminal) *cobra.Command {
@@ -19,10 +17,11 @@ func newServe(t *terminal) *cobra.Command {
 		o           delivery.ServeOptions
 		connections = countFlag{most: 1 << 20}
 		drain       = durationFlag{most: maxTimeout}
+		guard       mtls.Server
 	)
 	cmd := &cobra.Command{
 		Use:   "serve [flags]",
-		Short: "Run functions for those who connect to a unix socket",
+		Short: "Run functions for those who connect to a socket",
 		Long: `serve listens on a unix socket and starts a worker for each connection of somebody who
 may: its own user and root, and those of --user and --group. Who it is, the system
 says. What they call runs as the user of serve. Callers write
@@ -32,22 +31,46 @@ says. What they call runs as the user of serve. Callers write
 
 If its user is neither theirs nor root, they add //user=NAME, so that nobody else can
 take its place. The socket has mode 0600, in a directory of mode 0700 that is made if
-it is missing; with --user or --group 0666 and 0711. There is no form for TCP: put ssh
-before the socket.
+it is missing; with --user or --group 0666 and 0711.
 
-Without --socket, serve takes the socket that systemd has opened for it.
+With neither --socket nor --listen, serve takes the socket that systemd has opened for
+it, a unix socket or one of TCP.
+
+With --listen it listens on TCP instead, with TLS 1.3 alone. Then --cert, --key and
+--client-ca are needed, and those may connect who have a certificate of that authority
+and, with --allow or --allow-file, are on that list: uri:NAME, dns:NAME, cn:NAME of a
+certificate, or sha256:DIGEST of its key. With --client-crl, those who are on the authority's list of
+revoked certificates may not, and nobody once that list has expired. Files are read anew
+for each connection.
+Callers write
+
+  deliveryboy call --via socket=web1:7413//cert=FILE//key=FILE//ca=FILE NAME
 
 One line on stderr for each connection says who, what, and how it ended. At SIGTERM or
 SIGINT serve takes no more connections, waits for the workers as long as --drain says,
 ends them, and ends with status 0.`,
 		Example: `  deliveryboy serve --socket /run/user/1000/app.sock
-  deliveryboy serve --socket /run/web/web.sock --user www --only command.run,file.read`,
+  deliveryboy serve --socket /run/web/web.sock --user www --only command.run,file.read
+  deliveryboy serve --listen :7413 --cert web1.pem --key web1.key --client-ca ca.pem --allow cn:deployer`,
 		Args: exactly(0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			if o.Socket == "" {
+			switch {
+			case o.Address != "" || o.Socket != "":
+			case !handed() && reflect.ValueOf(guard).IsZero():
+				return &usageError{what: "flag --socket", why: "is missing; write --socket /path/of/the/socket"}
+			case handed():
 				if o.Listener, err = handedSocket(); err != nil {
 					return err
 				}
+			}
+			_, far := o.Listener.(*net.TCPListener)
+			switch certified := !reflect.ValueOf(guard).IsZero(); {
+			case o.Address != "" || far:
+				o.Guard = guard
+			case certified && o.Listener != nil:
+				return &usageError{what: "the socket of systemd", why: "is a unix socket; --cert, --key, --client-ca, --client-crl, --allow and --allow-file are for TCP"}
+			case certified:
+				return &usageError{what: "flag --listen", why: "is missing; --cert, --key, --client-ca, --client-crl, --allow and --allow-file are for TCP"}
 			}
 			o.Connections, o.Drain = connections.value, drain.value
 			o.Log = slog.New(slog.NewTextHandler(t.err, nil))
@@ -56,34 +79,17 @@ ends them, and ends with status 0.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.Socket, "socket", "", "where to listen, an absolute `path`")
+	f.StringVar(&o.Address, "listen", "", "where to listen on TCP, `host:port`")
+	f.StringVar(&guard.Cert, "cert", "", "the `file` of the certificate to show on TCP, PEM")
+	f.StringVar(&guard.Key, "key", "", "the `file` of its private key, PEM, of mode 0600")
+	f.StringVar(&guard.ClientCA, "client-ca", "", "the `file` of the authorities of those who may connect, PEM")
+	f.StringVar(&guard.Revoked, "client-crl", "", "the `file` of what these authorities have revoked (CRL), PEM or DER")
+	f.StringSliceVar(&guard.Names, "allow", nil, "the `names` of certificates that may connect, with commas (default all of the authority)")
+	f.StringVar(&guard.NamesFile, "allow-file", "", "a `file` with more of them, one in a line")
 	f.StringSliceVar(&o.Only, "only", nil, "the `names` of the functions that may be called, with commas (default all)")
 	f.StringSliceVar(&o.Users, "user", nil, "a `user` who may connect, a name or #uid; may be given many times")
 	f.StringSliceVar(&o.Groups, "group", nil, "a `group` whose members may connect, a name or #gid; may be given many times")
-	f.Var(&connections, "connections", "how many there may be at once (default 128)")
+	f.Var(&connections, "connections", "how many there may be at once, of one guest half (default 128)")
 	f.Var(&drain, "drain", "how long workers may go on when serve is to end (default "+(10*time.Second).String()+")")
 	return cmd
-}
-
-// handedSocket is the socket that systemd opened for this process; see sd_listen_fds(3).
-func handedSocket() (*net.UnixListener, error) {
-	const first = 3
-	pid, count := os.Getenv("LISTEN_PID"), os.Getenv("LISTEN_FDS")
-	if pid != strconv.Itoa(os.Getpid()) || count == "" {
-		return nil, &usageError{what: "flag --socket", why: "is missing; write --socket /path/of/the/socket"}
-	}
-	if count != "1" {
-		return nil, &usageError{what: "LISTEN_FDS", value: quote(count), why: "systemd has to open one socket for this service, with ListenStream=/path"}
-	}
-	syscall.CloseOnExec(first)
-	file := os.NewFile(first, "socket of systemd")
-	defer file.Close()
-	l, err := net.FileListener(file)
-	if err != nil {
-		return nil, err
-	}
-	unix, ok := l.(*net.UnixListener)
-	if !ok {
-		return nil, errors.Join(errors.New("the socket of systemd is no unix socket of streams, which it has to be: there is no authentication for others"), l.Close())
-	}
-	return unix, nil
 }

@@ -17,6 +17,9 @@ type specFlag struct {
 	spec transport.Spec
 	text string // as it was given
 	name string // of a target; empty if there is none, or none any more
+	way  route  // what the spec stands behind
+
+	routes bool // whether it may stand behind something
 }
 
 func (f *specFlag) String() string { return f.text }
@@ -49,7 +52,7 @@ const atTarget = "@"
 // targetIn is the first part of a spec if it is a target's name, "@" included; empty if the part is a key of specs.
 func targetIn(s string) string {
 	first, _, _ := strings.Cut(s, "//")
-	if strings.HasPrefix(first, atTarget) || target.CheckName(first) == nil {
+	if strings.HasPrefix(first, atTarget) || strings.HasPrefix(first, target.Via) || target.CheckName(first) == nil {
 		return first
 	}
 	return ""
@@ -68,17 +71,21 @@ func (t *terminal) resolve(f *specFlag, what string) error {
 	}
 	spec, known := targets[name]
 	switch {
+	case strings.HasPrefix(f.name, target.Via):
+		if err := f.routed(f.text, targets); err != nil {
+			return usage(err)
+		}
+		return t.passable(f, what)
 	case known:
 	case !marked: // what is wrong with it as a spec says more
 		return usage(f.parse(f.text))
 	default:
 		return usage(noTarget(name, targets))
 	}
-	if err := f.parse(spec + strings.TrimPrefix(f.text, f.name)); err != nil {
+	if err := f.routed(spec+strings.TrimPrefix(f.text, f.name), targets); err != nil {
 		return usage(fmt.Errorf("behind the target's own spec, %s, %w", spec, err))
 	}
-	f.name = ""
-	return nil
+	return t.passable(f, what)
 }
 
 func noTarget(name string, targets target.Targets) error {
@@ -92,7 +99,9 @@ func noTarget(name string, targets target.Targets) error {
 func (t *terminal) targets() (target.Targets, error) {
 	path := t.targetsFile
 	if path == "" {
-		path = target.File()
+		if path = target.File(); path == "" {
+			return nil, nil
+		}
 	}
 	targets, err := target.Read(path)
 	switch {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -23,6 +24,9 @@ func newTerminal(in, out, err *os.File) *terminal { return &terminal{in: in, out
 
 // report writes an error: one line, and more of them only if that is asked for.
 func (t *terminal) report(err error) {
+	if errors.As(err, new(*programError)) && !t.verbose {
+		return
+	}
 	fmt.Fprintf(t.err, "deliveryboy: %s\n", plain.Cut(message(err), maxMessage))
 	if !t.verbose {
 		return

@@ -31,15 +31,15 @@ func processes(ctx context.Context, only []int) ([]Process, error) {
 		if len(only) > 0 && !slices.Contains(only, pid) {
 			continue
 		}
-		if p, err := process(pid, boot); err == nil { // else it has ended
+		if p, err := readProcess(pid, boot); err == nil { // else it has ended
 			found = append(found, p)
 		}
 	}
 	return found, nil
 }
 
-// process reads what /proc tells about one process.
-func process(pid int, boot time.Time) (Process, error) {
+// readProcess reads what /proc tells about one process.
+func readProcess(pid int, boot time.Time) (Process, error) {
 	dir := fmt.Sprintf("/proc/%d", pid)
 	stat, err := os.ReadFile(dir + "/stat")
 	if err != nil {

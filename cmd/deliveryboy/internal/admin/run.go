@@ -1,23 +1,24 @@
 package admin
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"regexp"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/seed354a1416/deliveryboy/process"
 )
 
 const (
 	defaultOutput = 1 << 20
 	maxOutput     = 64 << 20
 	maxErrorText  = 4 << 10
-	killAfter     = 5 * time.Second
+	killAfter     = process.Duration(5 * time.Second)
 )
 
 // RunRequest asks for a program to be run.
@@ -42,30 +43,29 @@ type RunResult struct {
 
 var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// CommandRun runs a program and waits for it. A program that fails gives an *[exec.ExitError], with the result
+// CommandRun runs a program and waits for it. A program that fails gives a *[process.ExitError], with the result
 // beside it; its Stderr holds the last 4 KiB if output is captured.
 //
 // If output is captured and the program leaves others behind that keep it open, the error after 5 seconds is
-// [exec.ErrWaitDelay], with the result beside it.
+// exec.ErrWaitDelay, with the result beside it.
 //
-// When the context ends, the program and those that it started in its process group get SIGTERM, and SIGKILL after 5
-// seconds; the error is the context's then.
+// When the context ends, the program and its process group get SIGTERM, and after 5 seconds it and all that it started are
+// killed; the error is the context's then.
 func CommandRun(ctx context.Context, r RunRequest) (RunResult, error) {
 	most, err := checkRun(r)
 	if err != nil {
 		return RunResult{}, err
 	}
 	stdout, stderr := &kept{most: most}, &kept{most: most}
-	cmd := command(ctx, r)
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	io := process.Stdio{Stdin: stdin(r), Stdout: os.Stdout, Stderr: os.Stderr}
 	if r.Capture {
-		cmd.Stdout, cmd.Stderr = stdout, stderr
+		io.Stdout, io.Stderr = stdout, stderr
 	}
-	err = runGroup(ctx, cmd)
+	err = runToEnd(ctx, configOf(r), io)
 	res := RunResult{
 		Stdout: stdout.bytes, Stderr: stderr.bytes, StdoutDropped: stdout.dropped, StderrDropped: stderr.dropped,
 	}
-	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && len(stderr.bytes) > 0 {
+	if exit := (*process.ExitError)(nil); errors.As(err, &exit) && len(stderr.bytes) > 0 {
 		exit.Stderr = stderr.bytes[max(len(stderr.bytes)-maxErrorText, 0):]
 	}
 	if err != nil {
@@ -96,39 +96,44 @@ func checkRun(r RunRequest) (most int64, err error) {
 	return limit("command.run", "max_output", r.MaxOutput, defaultOutput, maxOutput)
 }
 
-func command(ctx context.Context, r RunRequest) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, r.Argv[0], r.Argv[1:]...)
-	cmd.Dir = r.Dir
-	cmd.Env = os.Environ()
+// configOf is what to run.
+func configOf(r RunRequest) process.Config {
+	c := process.Config{Argv: r.Argv, Dir: r.Dir, Env: map[string]string{}, Grace: killAfter, WaitDelay: killAfter}
 	if r.ClearEnv {
-		cmd.Env = []string{}
+		c.Inherit = process.None
 	}
-	cmd.Env = append(cmd.Env, r.Env...)
-	var stdin io.Reader // nil is /dev/null
-	switch {
-	case len(r.Stdin) > 0:
-		stdin = strings.NewReader(string(r.Stdin))
-	case r.StdinText != "":
-		stdin = strings.NewReader(r.StdinText)
+	for _, entry := range r.Env {
+		name, value, _ := strings.Cut(entry, "=")
+		c.Env[name] = value
 	}
-	cmd.Stdin = stdin
-	cmd.WaitDelay = killAfter
-	return cmd
+	return c
 }
 
-// runGroup runs cmd as a process group of its own, so that all of it can be stopped.
-func runGroup(ctx context.Context, cmd *exec.Cmd) error {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
-	if err := cmd.Start(); err != nil {
+func stdin(r RunRequest) io.Reader {
+	switch {
+	case len(r.Stdin) > 0:
+		return bytes.NewReader(r.Stdin)
+	case r.StdinText != "":
+		return strings.NewReader(r.StdinText)
+	}
+	return nil // is /dev/null
+}
+
+// runToEnd runs a program, which is stopped if the context ends before it.
+func runToEnd(ctx context.Context, c process.Config, s process.Stdio) error {
+	p, err := process.Start(c, s)
+	if err != nil {
 		return err
 	}
-	err := cmd.Wait()
-	if stop := ctx.Err(); stop != nil && err != nil {
-		// Whoever ignored SIGTERM. Nobody else can have this group's number while one of its members is left, and
-		// within the moment since Wait no new process gets it either.
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-		return stop
+	defer p.Close() //nolint:errcheck // its end has been told then
+	state, err := p.Wait(ctx)
+	if ctx.Err() != nil {
+		if state, err = p.Stop(context.WithoutCancel(ctx)); !state.Success() {
+			return ctx.Err()
+		}
+	}
+	if !state.Success() {
+		return &process.ExitError{State: &state, Name: c.Argv[0]}
 	}
 	return err
 }

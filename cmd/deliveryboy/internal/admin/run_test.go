@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/seed354a1416/deliveryboy/process"
 )
 
 func TestCommandRun(t *testing.T) {
@@ -52,7 +54,7 @@ func TestCommandRunFails(t *testing.T) {
 	res, err := CommandRun(context.Background(), RunRequest{
 		Argv: []string{"sh", "-c", "echo out; echo why >&2; exit 7"}, Capture: true,
 	})
-	var exit *exec.ExitError
+	var exit *process.ExitError
 	if !errors.As(err, &exit) || exit.ExitCode() != 7 || string(exit.Stderr) != "why\n" || string(res.Stdout) != "out\n" {
 		t.Errorf("%+v, %v", res, err)
 	}

@@ -6,8 +6,6 @@ import (
 	"strings"
 
 	"github.com/BurntSushi/toml"
-
-	"github.com/seed354a1416/deliveryboy/transport"
 )
 
 // section is the only table of the file.
@@ -22,6 +20,9 @@ func parse(path, text string) (Targets, error) {
 	if before, _, found := strings.Cut(text, "\r"); found {
 		return bad(1+strings.Count(before, "\n"), "a carriage return; lines end with a line feed alone")
 	}
+	if line, why := tangle(text); why != "" {
+		return bad(line, why)
+	}
 	var file struct {
 		Targets Targets `toml:"targets"`
 	}
@@ -29,12 +30,46 @@ func parse(path, text string) (Targets, error) {
 	if err != nil {
 		return bad(place(err))
 	}
+	if kind := meta.Type(section); kind != "" && kind != "Hash" { // or it would be as if nothing were there
+		return bad(lineOf(text, toml.Key{section}), section+" is no table; write ["+section+"], and names and specs below")
+	}
 	for _, key := range meta.Keys() {
 		if why := check(key, file.Targets); why != "" {
 			return bad(lineOf(text, key), why)
 		}
 	}
 	return file.Targets, nil
+}
+
+// What the decoder takes minutes for, and no file of targets has.
+const (
+	maxDepth = 64  // brackets that are open at once
+	maxDots  = 200 // between two equals signs of a line
+)
+
+// tangle says where a text has more of something than a file of targets can need.
+func tangle(text string) (line int, why string) {
+	depth := 0
+	for l := range strings.Lines(text) {
+		line++
+		for part := range strings.SplitSeq(l, "=") {
+			if dots := strings.Count(part, "."); dots > maxDots {
+				return line, "it has " + strconv.Itoa(dots) + " dots in a row of names; at most " + strconv.Itoa(maxDots) + " are allowed"
+			}
+			for i := range len(part) {
+				switch part[i] {
+				case '[', '{':
+					depth++
+				case ']', '}':
+					depth--
+				}
+				if depth > maxDepth {
+					return line, "more than " + strconv.Itoa(maxDepth) + " brackets are open; there is only a table " + section + ", of names and specs"
+				}
+			}
+		}
+	}
+	return 0, ""
 }
 
 // check says what is wrong with one key and its value.
@@ -48,10 +83,10 @@ func check(key toml.Key, targets Targets) string {
 	if err := CheckName(key[1]); err != nil {
 		return "target " + strconv.Quote(key[1]) + ": " + err.Error()
 	}
-	if _, err := transport.Parse(targets[key[1]]); err != nil {
+	if err := CheckSpec(targets[key[1]]); err != nil {
 		return "target " + strconv.Quote(key[1]) + ": " + strings.TrimPrefix(err.Error(), "transport: ")
 	}
-	return ""
+	return targets.through(key[1])
 }
 
 // place is where an error of the decoder is, and what it says. Some have their place only in their text.

@@ -3,6 +3,7 @@
 //	[targets]
 //	web1 = "ssh=deploy@web1//sudo"
 //	db   = "ssh=gate//ssh=db1//sudo=postgres"
+//	db2  = "via=web1//ssh=db2"
 //
 // A spec can make ssh or sudo run other programs, so the file is trusted like a command line: nobody but its user and root
 // may be able to change it, and nothing in it is guessed at.
@@ -17,6 +18,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/seed354a1416/deliveryboy/transport"
 )
@@ -32,7 +34,7 @@ func CheckName(s string) error {
 	if !name.MatchString(s) {
 		return errors.New("it is no name; write 1 to 64 small letters, digits, dots, dashes and underscores")
 	}
-	if reserved(s) {
+	if reserved(s) || s == strings.TrimSuffix(Via, "=") {
 		return errors.New("it would be hidden by the key of specs that is called so; choose another name")
 	}
 	return nil

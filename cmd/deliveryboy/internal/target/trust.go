@@ -8,15 +8,23 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/seed354a1416/deliveryboy/internal/pathway"
 )
 
-// trusted reads a file that only this user and root can change: it, and each directory on the way.
+// trusted reads a file that only this user and root can change: it, and each directory and link on the way.
 func trusted(path string) (string, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return "", err
 	}
-	if err := ways(path, filepath.Dir(abs)); err != nil {
+	_, _, err = pathway.Walk(filepath.Dir(abs), func(at string, info fs.FileInfo) error {
+		if why := changeable(info, at); why != "" {
+			return &Error{File: path, Why: why}
+		}
+		return nil
+	})
+	if err != nil {
 		return "", err
 	}
 	f, err := os.OpenFile(abs, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
@@ -45,29 +53,6 @@ func trusted(path string) (string, error) {
 		return "", &Error{File: path, Why: fmt.Sprintf("it has more than %d bytes", maxFile)}
 	}
 	return string(text), err
-}
-
-// ways checks the directories above a file, those that are written and those that links lead to.
-func ways(path, dir string) error {
-	real, err := filepath.EvalSymlinks(dir)
-	if err != nil {
-		return err
-	}
-	for _, way := range []string{dir, real} {
-		for at := way; ; at = filepath.Dir(at) {
-			info, err := os.Lstat(at)
-			if err != nil {
-				return err
-			}
-			if why := changeable(info, at); why != "" {
-				return &Error{File: path, Why: why}
-			}
-			if at == filepath.Dir(at) {
-				break
-			}
-		}
-	}
-	return nil
 }
 
 // changeable says who else can change a file, link or directory. In a directory with the sticky bit, such as /tmp, others
