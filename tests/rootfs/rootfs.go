@@ -16,7 +16,8 @@ import (
 const Busybox = "/bin/busybox"
 
 // Shell are the names that busybox has in a root directory made by [Make].
-var Shell = []string{"/bin/sh", "/bin/cat", "/bin/echo", "/usr/bin/env", "/usr/bin/printf", "/bin/sleep", "/usr/bin/su", "/usr/bin/id"}
+var Shell = []string{"/bin/sh", "/bin/cat", "/bin/echo", "/usr/bin/env", "/usr/bin/printf", "/bin/sleep", "/usr/bin/su", "/usr/bin/id", "/bin/pwd",
+	"/bin/true", "/usr/bin/tr", "/usr/bin/setsid"}
 
 // Make puts files into dir, which has to exist: from gives the source for each path in it. Directories are made where they
 // are missing, /tmp and /etc always, with a user database of root and www (uid 33).

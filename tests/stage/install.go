@@ -14,11 +14,15 @@ import (
 	"strings"
 )
 
-// wanted are the commands that the stage uses and the Debian packages that hold them.
+// wanted are the commands that the stage uses, or patterns of files, and the Debian packages that hold them.
 var wanted = []struct{ command, pkg string }{
 	{"sudo", "sudo"}, {"visudo", "sudo"}, {"sshd", "openssh-server"}, {"ssh", "openssh-client"},
 	{"ssh-keygen", "openssh-client"}, {"setpriv", "util-linux"}, {"unshare", "util-linux"}, {"nsenter", "util-linux"},
-	{"su", "util-linux"}, {"runuser", "util-linux"}, {"doas", "opendoas"}, {"chpasswd", "passwd"}, {"ip", "iproute2"}, {"busybox", "busybox-static"},
+	{"su", "util-linux"}, {"runuser", "util-linux"}, {"doas", "opendoas"}, {"chpasswd", "passwd"}, {"ip", "iproute2"}, {"busybox", "busybox-static"}, {"openssl", "openssl"},
+	{"tcsh", "tcsh"}, {"podman", "podman"}, {"runc", "runc"}, {"lxc-attach", "lxc"}, {"pkexec", "pkexec"}, {"munged", "munge"}, {"slurmctld", "slurmctld"}, {"slurmd", "slurmd"}, {"srun", "slurm-client"}, {"dbus-daemon", "dbus"}, {"qemu-aarch64-static", "qemu-user-static"},
+	{"nc", "netcat-openbsd"}, {"keyctl", "keyutils"}, {"pass", "pass"}, {"gpg", "gpg"}, {"gpg-agent", "gpg-agent"}, {"secret-tool", "libsecret-tools"},
+	{"gnome-keyring-daemon", "gnome-keyring"}, {"dbus-daemon", "dbus-daemon"}, {"oathtool", "oathtool"}, {"/lib/*/security/pam_oath.so", "libpam-oath"},
+	{"localedef", "libc-bin"}, {"/usr/share/i18n/locales/de_DE", "locales"}, {"/usr/share/locale/de/LC_MESSAGES/sudoers.mo", "sudo"},
 }
 
 // Install installs what the stage needs and this machine lacks, with apt-get on a Debian system, as root. Elsewhere it
@@ -52,10 +56,16 @@ func Install(ctx context.Context, log io.Writer) error {
 // lacking looks where root's commands are, too: an ordinary PATH may not have them.
 func lacking() (commands, packages []string) {
 	for _, w := range wanted {
-		found := slices.ContainsFunc(append(filepath.SplitList(os.Getenv("PATH")), "/usr/sbin", "/sbin"), func(dir string) bool {
-			info, err := os.Stat(filepath.Join(dir, w.command))
-			return err == nil && !info.IsDir()
-		})
+		var found bool
+		if filepath.IsAbs(w.command) {
+			files, err := filepath.Glob(w.command)
+			found = err == nil && len(files) > 0
+		} else {
+			found = slices.ContainsFunc(append(filepath.SplitList(os.Getenv("PATH")), "/usr/sbin", "/sbin"), func(dir string) bool {
+				info, err := os.Stat(filepath.Join(dir, w.command))
+				return err == nil && !info.IsDir()
+			})
+		}
 		if found {
 			continue
 		}
@@ -101,7 +111,8 @@ func installPackages(ctx context.Context, log io.Writer, packages []string) (err
 }
 
 func aptGet(ctx context.Context, log io.Writer, args ...string) error {
-	cmd := exec.CommandContext(ctx, "apt-get", append([]string{"-q", "-o", "DPkg::Lock::Timeout=120"}, args...)...)
+	cmd := exec.CommandContext(ctx, "apt-get", append([]string{"-q", "-o", "DPkg::Lock::Timeout=120", "-o", "APT::Get::ReInstall=true",
+		"-o", "DPkg::Options::=--path-include=/usr/share/locale/de/*"}, args...)...) // some systems leave translations out
 	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "NEEDRESTART_SUSPEND=1")
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Run(); err != nil {

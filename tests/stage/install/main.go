@@ -1,8 +1,10 @@
-// Command install installs what the tests of the stage need and this machine lacks; see [stage.Install].
+// Command install installs what the tests of the stage need and this machine lacks; see [stage.Install]
+// and [stage.InstallForeign].
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -13,7 +15,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := stage.Install(ctx, os.Stdout)
+	err := errors.Join(stage.Install(ctx, os.Stdout), stage.InstallForeign(ctx, os.Stdout))
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
