@@ -7,6 +7,7 @@ import (
 	"github.com/seed354a1416/deliveryboy/box"
 	"github.com/seed354a1416/deliveryboy/box/couriertest"
 	"github.com/seed354a1416/deliveryboy/delivery"
+	"github.com/seed354a1416/deliveryboy/session"
 	"github.com/seed354a1416/deliveryboy/transport"
 	"github.com/seed354a1416/deliveryboy/transport/transporttest"
 )
@@ -108,11 +109,11 @@ func TestConformance(t *testing.T) {
 			if w.warm && os.Getenv("TRANSPORTS_FULL") != "1" {
 				t.Skip("once as another one of these; TRANSPORTS_FULL=1 runs it")
 			}
-			couriertest.Run(t, func(*testing.T) box.Courier { return delivery.Once{Via: w.via} })
+			couriertest.Run(t, func(*testing.T) box.Courier { return delivery.Once{Via: w.via, AnyBuild: w.anyBuild} })
 		})
 		t.Run("session", func(t *testing.T) {
 			couriertest.Run(t, func(t *testing.T) box.Courier {
-				s, err := delivery.Open(limited(t), w.via)
+				s, err := delivery.Open(limited(t), w.via, session.Options{AnyBuild: w.anyBuild})
 				must(t, err)
 				t.Cleanup(func() {
 					if err := s.Close(); err != nil {

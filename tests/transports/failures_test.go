@@ -32,6 +32,7 @@ func TestDiagnose(t *testing.T) {
 		{transport.Su{User: "no-such-user"}, "/bin/true", transport.ReasonUnknownUser},
 		{transport.Su{Group: "no-such-group"}, "/bin/true", transport.ReasonUnknownUser},
 		{transport.Su{}, noFile, transport.ReasonNotFound},
+		{transport.Sudo{User: "nobody", Login: true}, "/bin/true", transport.ReasonNoLogin},
 		{transport.Su{User: st.User}, noRun, transport.ReasonNotRunnable},
 		{transport.Chain{transport.Setpriv{User: st.User, Group: st.User, NoNewPrivs: true}, transport.Su{}}, "/bin/true", transport.ReasonNoPrivilege},
 		{transport.Chain{nobody, transport.Su{Group: "adm"}}, "/bin/true", transport.ReasonNotAllowed},
@@ -73,6 +74,25 @@ func TestDiagnose(t *testing.T) {
 	}
 }
 
+// TestWhatIsSaidInsteadOfAWorker: nologin gives its reason on stdout, and so do many restricted shells.
+func TestWhatIsSaidInsteadOfAWorker(t *testing.T) {
+	need(t, "/usr/sbin/nologin")
+	for _, c := range []struct {
+		words []string
+		want  string
+	}{
+		{[]string{"/usr/sbin/nologin"}, `it printed "This account is currently not available."`},
+		{[]string{"/bin/sh", "-c", `printf 'welcome\n\033[31mclosed\n\n'; exit 3`}, `exit status 3; no worker answered; it printed "\x1b[31mclosed"`},
+		{[]string{"/bin/sh", "-c", `yes | head -c 100000; exit 0`}, `no worker answered; it printed "y"`},
+		{[]string{"/bin/sh", "-c", `exit 3`}, "no worker answered"},
+	} {
+		_, err := whoami.On(delivery.Once{Via: transport.Command{Prefix: c.words}})(os.Getpid())
+		if err == nil || !strings.HasSuffix(err.Error(), c.want) {
+			t.Errorf("%q: %v", c.words, err)
+		}
+	}
+}
+
 // outcome runs argv, without stdin, in English, and says how it ended.
 func outcome(t *testing.T, argv []string) transport.Exit {
 	t.Helper()
@@ -92,7 +112,7 @@ func TestSuAsks(t *testing.T) {
 	prepare(t)
 	text, err := os.ReadFile(pamSu)
 	must(t, err)
-	_, strict, _ := strings.Cut(string(text), "\n")
+	strict := strings.TrimPrefix(string(text), trust)
 	must(t, os.WriteFile(pamSu, []byte(strict), 0o644))
 	t.Cleanup(func() { must(t, os.WriteFile(pamSu, text, 0o644)) })
 	_, err = whoami.On(delivery.Once{Via: transport.Chain{asUser(), transport.Su{}}})(os.Getpid())

@@ -2,7 +2,7 @@
 // who watches over it, and chains of several. The tests run as root in a private place on this machine, see tests/stage;
 // containers are in tests/docker.
 //
-// TRANSPORTS_ARGV is how many random argv each way gets (20000, and a tenth through chains; the full number is 100000).
+// TRANSPORTS_ARGV is how many random argv each way gets (5000, and a tenth through chains; the full number is 100000).
 // TRANSPORTS_FULL=1 runs the suite over all ways, also over those that differ little.
 package transports
 
@@ -83,7 +83,7 @@ func must(t *testing.T, err error) {
 
 // limited is a context that ends when a test hangs.
 func limited(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
