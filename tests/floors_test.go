@@ -24,18 +24,19 @@ var floors = map[string]int{
 	"examples/plugin": 7, // shows a plugin, so that it imports what those who write plugins do
 	"job":             6, "cluster": 6,
 	"plugin": 5, "pool": 5, "fleet": 5, "filesync": 5, "doctor": 5,
-	"delivery": 4,
-	"session":  3, "worker": 3,
-	"registry": 2, "policy": 2, "kernel": 2,
+	"delivery": 4, "kernel": 4,
+	"session": 3, "worker": 3, "process": 3,
+	"registry": 2, "policy": 2,
 	"channel": 1, "password": 1,
-	"box": 0, "deploy": 0, "transport": 0, "channel/wire": 0, "process": 0,
+	"box": 0, "deploy": 0, "transport": 0, "channel/wire": 0,
 	// A suite stands above all that it uses.
 	"box/couriertest": 4,
 	// What links a heavy module stands above the front door.
-	"transport/xssh": 5,
+	"transport/xssh": 5, "transport/mtls": 5,
 	// The cellar: what several floors share; it imports nothing of the house.
 	"internal/armour": -1, "internal/build": -1, "internal/spelling": -1, "internal/gobguard": -1,
-	"internal/detached": -1, "internal/proctree": -1, "internal/askpass": -1,
+	"internal/detached": -1, "internal/doorway": -1, "internal/trampoline": -1, "internal/proctree": -1, "internal/askpass": -1,
+	"internal/pathway": -1,
 }
 
 const (
@@ -62,6 +63,7 @@ var modules = map[string]struct {
 	"github.com/spf13/pflag":           {owner: "cmd"},
 	"github.com/BurntSushi/toml":       {owner: "cmd"},
 	"golang.org/x/crypto":              {owner: "transport/xssh"},
+	"golang.org/x/term":                {owner: "cmd"},
 	"github.com/skeema/knownhosts":     {owner: "transport/xssh"},
 	"github.com/kevinburke/ssh_config": {owner: "transport/xssh"},
 	"github.com/google/go-cmp":         {test: true},

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/seed354a1416/deliveryboy/delivery"
+	"github.com/seed354a1416/deliveryboy/pool"
 	"github.com/seed354a1416/deliveryboy/tests/stage"
 )
 
@@ -17,10 +18,12 @@ var st *stage.Stage
 
 func TestMain(m *testing.M) {
 	playFloor(os.Args[1:])
+	pool.Register()
 	delivery.Main()
 	st = stage.Enter(stage.Options{Keep: []string{cpusVar}})
 	bulkSize, streamSize = 2<<20, 4<<20
 	warmCalls, manyCalls, growCalls = 10, 64, 16
+	commandsPerSample = 16
 	os.Exit(m.Run())
 }
 

@@ -30,6 +30,7 @@ var parts = map[string]func(n int) error{
 	source:    func(n int) error { return pour(os.Stdout, n) },
 	hold:      func(n int) error { _, err := io.ReadFull(os.Stdin, make([]byte, n)); return err },
 	rpcServer: nil, // see serveRPC: its argument is a path
+	unixEcho:  nil, // and serveUnixEcho
 	yield:     func(n int) error { _, err := os.Stdout.Write(stamped(n)); return err },
 }
 
@@ -48,6 +49,8 @@ func playFloor(args []string) {
 	n, err := 0, error(nil)
 	if args[0] == rpcServer && len(args) > 1 {
 		part = func(int) error { return serveRPC(args[1]) }
+	} else if args[0] == unixEcho && len(args) > 1 {
+		part = func(int) error { return serveUnixEcho(args[1]) }
 	} else if len(args) > 1 {
 		n, err = strconv.Atoi(args[1])
 	}

@@ -25,6 +25,7 @@ import (
 	"regexp"
 
 	"github.com/seed354a1416/deliveryboy/delivery"
+	"github.com/seed354a1416/deliveryboy/pool"
 	"github.com/seed354a1416/deliveryboy/tests/stage"
 )
 
@@ -38,12 +39,16 @@ func rows() []row {
 	list = append(list, sessionRows()...)
 	list = append(list, jobRows()...)
 	list = append(list, deployRows()...)
+	list = append(list, poolRows()...)
+	list = append(list, kernelValueRows()...)
+	list = append(list, kernelProcessRows()...)
 	list = append(list, growthRows()...)
 	return append(list, warmGrowthRows()...)
 }
 
 func main() {
 	playFloor(os.Args[1:])
+	pool.Register()
 	delivery.Main()
 	rounds := flag.Int("n", 0, "rounds of each row; 0: as many as each row needs, some minutes in all")
 	only := flag.String("run", "", "only the rows that match this `regexp`, such as 'R[23]'")

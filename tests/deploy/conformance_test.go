@@ -1,7 +1,6 @@
 package deploy
 
 import (
-	"os"
 	"testing"
 
 	"github.com/seed354a1416/deliveryboy/box"
@@ -14,14 +13,13 @@ import (
 // TestConformance: a worker whose program came along does what any other does. It takes minutes over all targets, which
 // DEPLOY_FULL=1 asks for.
 func TestConformance(t *testing.T) {
-	full := os.Getenv("DEPLOY_FULL") == "1"
 	overAll(t, func(t *testing.T, tg target) {
-		if full || tg.name == "self" {
+		if full() || tg.name == "self" {
 			t.Run("once", func(t *testing.T) {
 				couriertest.Run(t, func(*testing.T) box.Courier { return delivery.Once{Via: tg.via, Deploy: deploy.Options{On: true}} })
 			})
 		}
-		if full || tg.name == "sudo" {
+		if full() || tg.name == "sudo" {
 			t.Run("session", func(t *testing.T) { sessions(t, tg, deploy.Options{On: true}) })
 			t.Run("session, nothing kept", func(t *testing.T) { sessions(t, tg, deploy.Options{On: true, KeepNothing: true}) })
 		}

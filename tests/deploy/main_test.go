@@ -5,6 +5,7 @@ package deploy
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -53,8 +54,14 @@ func TestMain(m *testing.M) {
 			}
 		}
 	}
+	if !full() {
+		_ = flag.Set("test.short", "true") // for the suite, which runs many times
+	}
 	os.Exit(m.Run())
 }
+
+// full is for what takes minutes.
+func full() bool { return os.Getenv("DEPLOY_FULL") == "1" }
 
 // mount puts an empty file system over a directory, for this place only.
 func mount(dir, options string) error {

@@ -127,6 +127,39 @@ func TestPlacesThatCannotBeUsedArePassed(t *testing.T) {
 	}
 }
 
+// TestRootInAnotherUsersHome: root makes nothing where links of the home of another user lead. Its own home it uses.
+func TestRootInAnotherUsersHome(t *testing.T) {
+	st.NeedSudo(t)
+	top := t.TempDir()
+	must(t, os.Chmod(top, 0o755))
+	theirs, own, trap := filepath.Join(top, "theirs"), filepath.Join(top, "own"), filepath.Join(top, "trap")
+	root := delivery.Once{Via: transport.Sudo{}, Program: st.Binary}
+	clean := Setup{Remove: []string{top, "/dev/shm/deliveryboy-bin-0"}}
+	t.Cleanup(func() { must(t, prepare.On(root)(clean)) })
+	must(t, prepare.On(root)(Setup{
+		Remove: []string{"/dev/shm/deliveryboy-bin-0"},
+		Dirs:   []Entry{{theirs, "", 0o755, st.UID}, {own, "", 0o700, 0}, {trap, "", 0o755, 0}},
+		Links:  []Entry{{theirs + "/.cache", trap, 0, st.UID}, {theirs + "/xdg", trap, 0, st.UID}},
+	}))
+	covered(t, "/var/cache", "mode=0755,noexec") // root's place
+	for _, c := range []struct{ home, xdg, want string }{
+		{theirs, "", "/dev/shm/deliveryboy-bin-0/"},
+		{own, theirs, "/dev/shm/deliveryboy-bin-0/"},
+		{own, "", own + "/.cache/deliveryboy/bin/"},
+		{theirs, own, own + "/deliveryboy/bin/"},
+	} {
+		must(t, prepare.On(root)(Setup{Remove: []string{"/dev/shm/deliveryboy-bin-0"}}))
+		env := transport.Command{Prefix: []string{"/usr/bin/env", "-u", "XDG_RUNTIME_DIR", "HOME=" + c.home, "XDG_CACHE_HOME=" + c.xdg}}
+		w, r := called(t, transport.Chain{transport.Sudo{}, env}, deploy.Options{})
+		if w.UID != 0 || !r.Pushed || !strings.HasPrefix(w.Exe, c.want) {
+			t.Errorf("HOME %q, XDG_CACHE_HOME %q: %+v, %+v; want it in %s", c.home, c.xdg, w, r, c.want)
+		}
+	}
+	if left, err := list.On(root)([]string{trap, theirs}); err != nil || len(left) != 2 { // the links
+		t.Errorf("left: %q, %v", left, err)
+	}
+}
+
 func TestHostileNamesInSharedPlaces(t *testing.T) {
 	st.NeedSudo(t)
 	home := filepath.Join(st.Home, ".cache")

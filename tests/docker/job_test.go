@@ -55,7 +55,7 @@ func playRole(role, arg string) int {
 // One program starts a job in the container and ends; another one takes the result.
 func TestJobInAContainer(t *testing.T) {
 	via := into(t)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	s, err := delivery.Open(ctx, via, session.Options{Program: program})
 	if err != nil {

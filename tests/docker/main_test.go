@@ -6,21 +6,16 @@
 package docker
 
 import (
-	"archive/tar"
-	"bytes"
-	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
-	"os/signal"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/seed354a1416/deliveryboy/delivery"
+	"github.com/seed354a1416/deliveryboy/pool"
 	"github.com/seed354a1416/deliveryboy/tests/rootfs"
+	"github.com/seed354a1416/deliveryboy/tests/ways"
 	"github.com/seed354a1416/deliveryboy/transport"
 )
 
@@ -35,24 +30,16 @@ const (
 var container, shelled, onlyShell, missing string
 
 func TestMain(m *testing.M) {
+	pool.Register() // and with it process.Register
 	delivery.Main()
 	switch role := os.Getenv(roleVar); role {
 	case "":
 	case "init":
-		idle()
+		rootfs.Idle(syscall.SIGTERM)
 	default:
 		os.Exit(playRole(role, os.Getenv(argVar)))
 	}
 	os.Exit(inContainer(m))
-}
-
-// idle is the container's first process. Its children's ends are nobody's business.
-func idle() {
-	signal.Ignore(syscall.SIGCHLD)
-	stop := make(chan os.Signal, 1)
-	signal.Notify(stop, syscall.SIGTERM)
-	<-stop
-	os.Exit(0)
 }
 
 // inContainer runs the tests beside the containers, which are gone afterwards.
@@ -100,47 +87,15 @@ func start(bare, full, shell string) error {
 
 // build makes an image of files.
 func build(name string, files map[string]string, shell bool) error {
-	dir, err := os.MkdirTemp("", "image")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	if err := rootfs.Make(dir, files); err != nil {
-		return err
-	}
-	if shell {
-		if err := rootfs.AddShell(dir); err != nil {
-			return err
-		}
-	}
-	var image bytes.Buffer
-	tree := tar.NewWriter(&image)
-	if err := errors.Join(tree.AddFS(os.DirFS(dir)), tree.Close()); err != nil {
-		return err
-	}
-	return docker(&image, "import", "-", name)
+	return rootfs.Import("docker", name, files, shell)
 }
 
-func docker(stdin io.Reader, args ...string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "docker", args...)
-	cmd.Stdin = stdin
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("docker %s: %w: %s", args[0], err, bytes.TrimSpace(out))
-	}
-	return nil
-}
+func docker(stdin io.Reader, args ...string) error { return rootfs.Engine("docker", stdin, args...) }
 
 // into is the way into the container; the test is skipped without one, and fails in CI.
 func into(t *testing.T) transport.Transport {
 	t.Helper()
-	if container == "" {
-		if os.Getenv("CI") != "" {
-			t.Fatal("no containers: ", missing)
-		}
-		t.Skip("NOT TESTED, no containers: ", missing)
-	}
+	ways.Need(t, "containers", missing)
 	return through(container)
 }
 

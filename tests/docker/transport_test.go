@@ -1,74 +1,41 @@
 package docker
 
 import (
-	"errors"
 	"os"
 	"os/exec"
-	"strings"
-	"syscall"
 	"testing"
 
-	"github.com/seed354a1416/deliveryboy/box"
-	"github.com/seed354a1416/deliveryboy/box/couriertest"
-	"github.com/seed354a1416/deliveryboy/delivery"
-	"github.com/seed354a1416/deliveryboy/registry"
-	"github.com/seed354a1416/deliveryboy/session"
 	"github.com/seed354a1416/deliveryboy/tests/rootfs"
+	"github.com/seed354a1416/deliveryboy/tests/sshd"
+	"github.com/seed354a1416/deliveryboy/tests/ways"
 	"github.com/seed354a1416/deliveryboy/transport"
-	"github.com/seed354a1416/deliveryboy/transport/transporttest"
 )
 
-// Who is who runs a function, and whether this same program watches over it.
-type Who struct {
-	UID, GID, PID int
-	Host          string
-	Guarded       bool
-}
-
-var (
-	whoami = registry.Register("docker.whoami", func() (w Who, err error) {
-		w = Who{UID: os.Getuid(), GID: os.Getgid(), PID: os.Getpid()}
-		status, err := os.ReadFile("/proc/self/stat")
-		if err != nil {
-			return w, err
-		}
-		parent := strings.Fields(string(status))[3]
-		argv, err := os.ReadFile("/proc/" + parent + "/cmdline")
-		w.Guarded = err == nil && strings.HasPrefix(string(argv), program+"\x00__deliver")
-		w.Host, err = os.Hostname()
-		return w, err
-	})
-	die = registry.Register("docker.die", func(sig int) error { return syscall.Kill(os.Getpid(), syscall.Signal(sig)) })
-)
-
-// A way is a transport that ends in a container with a shell, and what is expected there.
-type way struct {
-	name  string
-	via   transport.Transport
-	uid   int
-	alike bool // is to another one of these as regards the suite, which runs it only at full size
-}
-
-func ways(t *testing.T) []way {
+// place says which ways there are into containers.
+func place(t *testing.T) ways.Place {
+	t.Helper()
 	into(t)
-	exec := transport.Docker{Container: shelled}
+	plain := transport.Docker{Container: shelled}
 	far := transport.Docker{Container: shelled, Program: dockerFile(t)}
-	all := []way{
-		{name: "exec", via: exec},
-		{name: "exec as user", via: transport.Docker{Container: shelled, User: "www"}, uid: 33, alike: true},
-		{name: "exec as numbers", via: transport.Docker{Container: shelled, User: "34:35"}, uid: 34, alike: true},
-		{name: "run", via: transport.DockerRun{Image: shelled, Network: "none"}, alike: true},
-		{name: "run as user", via: transport.DockerRun{Image: shelled, User: "www", Network: "none"}, uid: 33, alike: true},
-		{name: "run from outside", via: fromOutside(t), alike: true},
-		{name: "docker, su", via: transport.Chain{exec, transport.Su{User: "www"}}, uid: 33},
+	all := []ways.Way{
+		{Name: "exec", Via: plain, Suite: true},
+		{Name: "exec as user", Via: transport.Docker{Container: shelled, User: "www"}, UID: 33, GID: 33},
+		{Name: "exec as numbers", Via: transport.Docker{Container: shelled, User: "34:35"}, UID: 34, GID: 35},
+		{Name: "run", Via: transport.DockerRun{Image: shelled, Network: "none"}},
+		{Name: "run as user", Via: transport.DockerRun{Image: shelled, User: "www", Network: "none"}, UID: 33, GID: 33},
+		{Name: "run from outside", Via: fromOutside(t), NoTools: true},
+		{Name: "docker, su", Via: transport.Chain{plain, transport.Su{User: "www"}}, UID: 33, GID: 33, Suite: true},
 	}
 	if os.Geteuid() == 0 {
-		ssh := startSSHD(t)
-		all = append(all, way{name: "sudo, docker", via: transport.Chain{transport.Sudo{}, far}, alike: true},
-			way{name: "ssh, sudo, docker", via: transport.Chain{ssh, transport.Sudo{}, far}, alike: true},
-			way{name: "ssh, docker, su", via: transport.Chain{ssh, far, transport.Su{User: "www"}}, uid: 33, alike: true})
+		if _, err := exec.LookPath("sudo"); err != nil {
+			ways.Need(t, "sudo", err.Error())
+		}
+		ssh := sshd.Start(t, "docker.sock").Via
+		all = append(all, ways.Way{Name: "sudo, docker", Via: transport.Chain{transport.Sudo{}, far}},
+			ways.Way{Name: "ssh, sudo, docker", Via: transport.Chain{ssh, transport.Sudo{}, far}, Unnamed: true},
+			ways.Way{Name: "ssh, docker, su", Via: transport.Chain{ssh, far, transport.Su{User: "www"}}, UID: 33, GID: 33, Unnamed: true})
 	}
-	return all
+	return ways.Place{Program: program, Host: true, Full: os.Getenv("DOCKER_FULL") == "1", Ways: all}
 }
 
 // fromOutside brings the program, and what it needs if it is not static, into an image with nothing but a shell.
@@ -95,61 +62,8 @@ func dockerFile(t *testing.T) string {
 	return path
 }
 
-func TestArgv(t *testing.T) {
-	for _, w := range ways(t) {
-		if w.name == "run from outside" {
-			continue // there is no cat
-		}
-		t.Run(w.name, func(t *testing.T) { transporttest.Run(t, w.via, transporttest.Local) })
-	}
-}
+func TestArgv(t *testing.T) { place(t).Argv(t) }
 
-func TestWho(t *testing.T) {
-	for _, w := range ways(t) {
-		t.Run(w.name, func(t *testing.T) {
-			c := delivery.Once{Via: w.via, Program: program}
-			got, err := whoami.On(c)()
-			if err != nil {
-				t.Fatalf("%+v", err)
-			}
-			here, _ := os.Hostname()
-			if got.UID != w.uid || !got.Guarded || got.Host == here {
-				t.Errorf("ran as %+v, want uid %d, guarded, on another host", got, w.uid)
-			}
-			var remote *box.RemoteError
-			err = die.On(c)(int(syscall.SIGKILL))
-			if !errors.As(err, &remote) || remote.Kind != box.Killed || remote.Signal != "SIGKILL" && !strings.HasPrefix(w.name, "ssh") {
-				t.Errorf("SIGKILL: %+v", err)
-			}
-		})
-	}
-}
+func TestWho(t *testing.T) { place(t).Who(t) }
 
-func TestConformance(t *testing.T) {
-	for _, w := range ways(t) {
-		full := os.Getenv("DOCKER_FULL") == "1"
-		t.Run("session/"+w.name, func(t *testing.T) {
-			if w.alike && !full {
-				t.Skip("as another one of these; DOCKER_FULL=1 runs it")
-			}
-			couriertest.Run(t, func(t *testing.T) box.Courier {
-				s, err := delivery.Open(t.Context(), w.via, session.Options{Program: program})
-				if err != nil {
-					t.Fatalf("%+v", err)
-				}
-				t.Cleanup(func() {
-					if err := s.Close(); err != nil {
-						t.Errorf("close: %v", err)
-					}
-				})
-				return s
-			})
-		})
-		t.Run("once/"+w.name, func(t *testing.T) {
-			if !full {
-				t.Skip("each call is a docker exec; DOCKER_FULL=1 runs it")
-			}
-			couriertest.Run(t, func(*testing.T) box.Courier { return delivery.Once{Via: w.via, Program: program} })
-		})
-	}
-}
+func TestConformance(t *testing.T) { place(t).Conformance(t) }

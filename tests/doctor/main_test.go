@@ -26,11 +26,11 @@ func TestMain(m *testing.M) {
 }
 
 // examine examines a spec; the error is why the end was not reached.
-func examine(t *testing.T, spec transport.Spec) ([]doctor.Finding, error) {
+func examine(t *testing.T, spec transport.Spec, options ...doctor.Options) ([]doctor.Finding, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	found, err := doctor.Examine(ctx, spec)
+	found, err := doctor.Examine(ctx, spec, options...)
 	if ctx.Err() != nil {
 		t.Fatalf("it hangs: %v", err)
 	}

@@ -390,7 +390,8 @@ func TestOutputLimits(t *testing.T) {
 			total += int64(len(line(4, n)) + width + 1)
 		}
 		i, err := j.Info(ctx)
-		if err != nil || kept+missing != total || last != total || i.Dropped != missing || kept > 1<<20 || kept < 700<<10 {
+		const least = 500 << 10 // files of a quarter go as a whole, and the last one may have just begun
+		if err != nil || kept+missing != total || last != total || i.Dropped != missing || kept > 1<<20 || kept < least {
 			t.Errorf("oldest %v: %d bytes kept, %d missing, of %d; %+v; %v", oldest, kept, missing, total, i, err)
 		}
 		first, final := strings.HasPrefix(text.String(), line(4, 0)), strings.HasSuffix(strings.TrimSpace(text.String()), line(4, lines-1))

@@ -48,14 +48,14 @@ func deathTargets() []target {
 
 func TestCancelStopsTheFunction(t *testing.T) {
 	st.NeedRoot(t)
-	for _, tg := range deathTargets() {
+	for at, tg := range deathTargets() {
 		t.Run(tg.name, func(t *testing.T) {
 			tg.need(t)
 			for i := range rounds() {
 				out := &live{word: "running", done: make(chan struct{})}
 				ctx, cancel := context.WithCancel(context.Background())
 				done := make(chan error, 1)
-				marker := filepath.Join("/tmp", fmt.Sprintf("marker-%d-%d", os.Getpid(), i))
+				marker := filepath.Join("/tmp", fmt.Sprintf("marker-%d-%d-%d", os.Getpid(), at, i)) // root may not write in /tmp what is another user's
 				go func() { done <- sleepy.On(delivery.Once{Via: tg.via, Stdout: out})(ctx, marker) }()
 				<-out.done
 				cancel()

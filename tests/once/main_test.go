@@ -4,13 +4,12 @@
 package once
 
 import (
-	"bytes"
 	"fmt"
 	"os"
-	"sync"
 	"testing"
 
 	"github.com/seed354a1416/deliveryboy/delivery"
+	"github.com/seed354a1416/deliveryboy/tests/racewatch"
 	"github.com/seed354a1416/deliveryboy/tests/stage"
 	"github.com/seed354a1416/deliveryboy/transport"
 )
@@ -31,34 +30,11 @@ func TestMain(m *testing.M) {
 		playRole(role)
 	}
 	st = stage.Enter(stage.Options{Keep: []string{"ONCE_ROUNDS"}})
-	code := m.Run()
-	if code == 0 && races.found() {
-		fmt.Fprintln(os.Stderr, "a worker reported a data race")
-		code = 1
-	}
-	os.Exit(code)
+	os.Exit(races.Code(m.Run()))
 }
 
-// races is the stderr of the workers: what the race detector finds there would not fail the test by itself.
-var races raceWatch
-
-type raceWatch struct {
-	mu   sync.Mutex
-	seen bool
-}
-
-func (w *raceWatch) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	w.seen = w.seen || bytes.Contains(p, []byte("DATA RACE"))
-	w.mu.Unlock()
-	return os.Stderr.Write(p)
-}
-
-func (w *raceWatch) found() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.seen
-}
+// races is the stderr of the workers.
+var races racewatch.Watch
 
 // A target is one way to a worker.
 type target struct {

@@ -4,6 +4,7 @@ package passwords
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -181,21 +182,8 @@ func TestFarSudoFails(t *testing.T) {
 		<-ctx.Done()
 		return "", ctx.Err()
 	}}
-	begin := time.Now()
-	if _, err := delivery.Open(ctx, transport.Chain{withKey(), sudo}, session.Options{Ask: k.ask}); err == nil || time.Since(begin) > 15*time.Second {
-		t.Errorf("after %v: %v", time.Since(begin), err)
+	if _, err := delivery.Open(ctx, transport.Chain{withKey(), sudo}, session.Options{Ask: k.ask}); !errors.Is(err, context.Canceled) {
+		t.Errorf("%+v", err)
 	}
 	leavesNothing(t)
-}
-
-// TestWhereNobodyCanAsk is a sudo behind another one.
-func TestWhereNobodyCanAsk(t *testing.T) {
-	needs(t)
-	st.NeedSecond(t)
-	st.Root.SetSudoers(t, st.User+" ALL=("+st.Second+":ALL) NOPASSWD: ALL\n")
-	k := gives(st.Password)
-	_, err := look.On(delivery.Once{Via: transport.Chain{transport.Sudo{User: st.Second}, transport.Sudo{}}, Ask: k.ask})()
-	if reason, _ := reasonOf(t, err); !strings.HasPrefix(reason, transport.ReasonPassword) || !strings.Contains(reason, "sudo cannot ask for one") || len(k.asked()) > 0 {
-		t.Errorf("%q, asked %v", reason, k.asked())
-	}
 }

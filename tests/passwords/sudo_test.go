@@ -148,7 +148,6 @@ func TestNoPassword(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := &keeper{answer: func(context.Context, password.Prompt) (string, error) { return c.answer, c.err }}
-			begin := time.Now()
 			_, err := look.On(asRoot(k))()
 			if reason, _ := reasonOf(t, err); !strings.HasPrefix(reason, transport.ReasonPassword) || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%+v", err)
@@ -156,8 +155,8 @@ func TestNoPassword(t *testing.T) {
 			if c.err != nil && !errors.Is(err, c.err) {
 				t.Errorf("%v is not %v", err, c.err)
 			}
-			if len(k.asked()) != 1 || time.Since(begin) > 10*time.Second {
-				t.Errorf("asked %v, took %v", k.asked(), time.Since(begin))
+			if len(k.asked()) != 1 {
+				t.Errorf("asked %v", k.asked())
 			}
 			leavesNothing(t)
 		})
@@ -181,7 +180,7 @@ func TestCancelWhileAsked(t *testing.T) {
 		}}
 		begin := time.Now()
 		_, err := delivery.Open(ctx, transport.Sudo{ResetTicket: true}, session.Options{Ask: k.ask})
-		if !errors.Is(err, context.Canceled) || time.Since(begin) > 10*time.Second {
+		if !errors.Is(err, context.Canceled) {
 			t.Errorf("after %v: %+v", time.Since(begin), err)
 		}
 		t.Logf("listens %v: %v", listens, time.Since(begin))
@@ -190,16 +189,21 @@ func TestCancelWhileAsked(t *testing.T) {
 	}
 }
 
-// TestPatienceWaits for whoever is asked, but for nothing else.
+// TestPatienceWaits for whoever is asked, but for nothing else: much more than a call takes here, and less than the answer.
 func TestPatienceWaits(t *testing.T) {
 	needs(t)
 	rules(t, "")
+	begin := time.Now()
+	if _, err := look.On(asRoot(gives(st.Password)))(); err != nil {
+		t.Fatalf("%+v", err)
+	}
+	patience := max(time.Second, 10*time.Since(begin))
 	k := &keeper{answer: func(context.Context, password.Prompt) (string, error) {
-		<-time.After(1500 * time.Millisecond)
+		<-time.After(patience + 500*time.Millisecond)
 		return st.Password, nil
 	}}
 	once := asRoot(k)
-	once.Patience = time.Second
+	once.Patience = patience
 	if got, err := look.On(once)(); err != nil || got.UID != 0 {
 		t.Errorf("%+v", err)
 	}

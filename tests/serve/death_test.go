@@ -55,11 +55,11 @@ type victim struct {
 	ended            *bufio.Reader
 }
 
-func newVictim(t *testing.T) *victim {
+func newVictim(t *testing.T, srv *server) *victim {
 	t.Helper()
-	v := &victim{srv: serve(t, settings{})}
+	v := &victim{srv: srv}
 	v.caller = exec.Command(st.Binary) //nolint:noctx // the test ends it
-	v.caller.Env = append(os.Environ(), "SERVE_ROLE="+v.srv.path)
+	v.caller.Env = append(os.Environ(), "SERVE_ROLE="+v.srv.via().String())
 	v.caller.Stderr = os.Stderr
 	out, err := v.caller.StdoutPipe()
 	must(t, err)
@@ -82,6 +82,15 @@ func newVictim(t *testing.T) *victim {
 // TestKilling: whichever part is killed, nothing of the call is left, and the caller hears of it. A part that is stopped is
 // as good as dead for whoever ends the call.
 func TestKilling(t *testing.T) {
+	testKilling(t, 3, func(t *testing.T) *server { return serve(t, settings{}) })
+}
+
+// TestKillingTLS: the same over TCP, where the end of a process is the end of a connection.
+func TestKillingTLS(t *testing.T) {
+	testKilling(t, 1, func(t *testing.T) *server { return serveTLS(t, newPKI(t), settings{}) })
+}
+
+func testKilling(t *testing.T, rounds int, serve func(t *testing.T) *server) {
 	st.NeedRoot(t)
 	kill := func(pid int) error { return syscall.Kill(pid, syscall.SIGKILL) }
 	for _, c := range []struct {
@@ -110,8 +119,8 @@ func TestKilling(t *testing.T) {
 		}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			for range 3 {
-				v := newVictim(t)
+			for range rounds {
+				v := newVictim(t, serve(t))
 				must(t, c.kill(t, v))
 				if c.hear {
 					if line, err := v.ended.ReadString('\n'); err != nil || !strings.HasPrefix(line, "ended") {

@@ -33,7 +33,7 @@ func connect(t *testing.T, srv *server) *net.UnixConn {
 // answer is all that a server says.
 func answer(t *testing.T, conn *net.UnixConn) string {
 	t.Helper()
-	must(t, conn.SetReadDeadline(time.Now().Add(30*time.Second)))
+	must(t, conn.SetReadDeadline(time.Now().Add(3*time.Minute)))
 	said, err := io.ReadAll(conn)
 	if err != nil && !errors.Is(err, syscall.ECONNRESET) {
 		t.Fatalf("%q, %v", said, err)

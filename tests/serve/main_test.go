@@ -1,6 +1,6 @@
 //go:build linux
 
-// Package serve tests servers on unix sockets against real parts: a server in another process, callers of other users, ssh
+// Package serve tests servers on unix sockets and on TCP against real parts: a server in another process, callers of other users, ssh
 // before the socket, and the death of each part. The tests run as an ordinary user in a private place on this machine; see
 // tests/stage. SERVE_FULL=1 runs the suite at full size.
 package serve
@@ -25,6 +25,7 @@ import (
 	"github.com/seed354a1416/deliveryboy/delivery"
 	"github.com/seed354a1416/deliveryboy/tests/stage"
 	"github.com/seed354a1416/deliveryboy/transport"
+	"github.com/seed354a1416/deliveryboy/transport/mtls"
 )
 
 var st *stage.Stage
@@ -48,16 +49,44 @@ func TestMain(m *testing.M) {
 // settings are what a server of these tests is told.
 type settings struct {
 	Options delivery.ServeOptions
-	Files   uint64 // how many descriptors it may have; 0: as many as usual
+	Guard   *mtls.Server // with an Address
+	Files   uint64       // how many descriptors it may have; 0: as many as usual
+}
+
+// A letter is settings on their way to another process.
+type letter struct {
+	Socket, Address     string
+	Only, Users, Groups []string
+	Connections         int
+	Patience, Drain     time.Duration
+	Guard               *mtls.Server
+	Files               uint64
+}
+
+func (s settings) letter() letter {
+	o := s.Options
+	return letter{o.Socket, o.Address, o.Only, o.Users, o.Groups, o.Connections, o.Patience, o.Drain, s.Guard, s.Files}
+}
+
+func (l letter) settings() settings {
+	o := delivery.ServeOptions{
+		Socket: l.Socket, Address: l.Address, Only: l.Only, Users: l.Users, Groups: l.Groups,
+		Connections: l.Connections, Patience: l.Patience, Drain: l.Drain,
+	}
+	if l.Guard != nil {
+		o.Guard = l.Guard
+	}
+	return settings{o, l.Guard, l.Files}
 }
 
 // playServer is a server, until SIGTERM. Its log is on stdout.
 func playServer() int {
-	var s settings
-	if err := json.Unmarshal([]byte(os.Getenv("SERVE_SETTINGS")), &s); err != nil {
+	var l letter
+	if err := json.Unmarshal([]byte(os.Getenv("SERVE_SETTINGS")), &l); err != nil {
 		fmt.Println(err)
 		return 2
 	}
+	s := l.settings()
 	if s.Files > 0 {
 		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: s.Files, Max: s.Files}); err != nil {
 			fmt.Println(err)
@@ -75,15 +104,19 @@ func playServer() int {
 }
 
 // playCaller is a caller that is going to be killed.
-func playCaller(path string) int {
-	err := stubborn.On(delivery.Once{Via: transport.Socket{Path: path}})(context.Background())
+func playCaller(via string) int {
+	spec, err := transport.Parse(via)
+	if err == nil {
+		err = stubborn.On(delivery.Once{Via: spec.Via})(context.Background())
+	}
 	fmt.Println("ended", err)
 	return 1
 }
 
 // A server is one in another process.
 type server struct {
-	path string
+	path string // or its address
+	tls  transport.TLS
 	cmd  *exec.Cmd
 	log  chan string // its lines; a server must not wait for whoever reads them
 }
@@ -111,7 +144,7 @@ func newPath(t *testing.T) string {
 
 func launch(t *testing.T, s settings) *server {
 	t.Helper()
-	text, err := json.Marshal(s)
+	text, err := json.Marshal(s.letter())
 	must(t, err)
 	cmd := exec.Command(st.Binary) //nolint:noctx // the test ends it
 	cmd.Env = append(os.Environ(), "SERVE_ROLE=server", "SERVE_SETTINGS="+string(text))
@@ -137,7 +170,7 @@ func launch(t *testing.T, s settings) *server {
 // wait reads the log up to a line with all the words, and returns that.
 func (s *server) wait(t *testing.T, words ...string) string {
 	t.Helper()
-	limit := time.After(30 * time.Second)
+	limit := time.After(3 * time.Minute)
 	for {
 		select {
 		case line, more := <-s.log:
@@ -170,7 +203,12 @@ func (s *server) term(t *testing.T) {
 	must(t, s.cmd.Wait())
 }
 
-func (s *server) via() transport.Socket { return transport.Socket{Path: s.path} }
+func (s *server) via() transport.Socket {
+	if s.tls.Cert != "" {
+		return transport.Socket{Address: s.path, TLS: s.tls}
+	}
+	return transport.Socket{Path: s.path}
+}
 
 func must(t *testing.T, err error) {
 	t.Helper()
@@ -181,7 +219,7 @@ func must(t *testing.T, err error) {
 
 // limited is a context that ends when a test hangs.
 func limited(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }

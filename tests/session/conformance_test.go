@@ -18,6 +18,9 @@ func TestConformance(t *testing.T) {
 	for _, tg := range targets() {
 		t.Run("once/"+tg.name, func(t *testing.T) {
 			tg.need(t)
+			if tg.alike && !full() {
+				t.Skip("as another one of these; SESSION_FULL=1 runs it")
+			}
 			couriertest.Run(t, func(*testing.T) box.Courier { return delivery.Once{Via: tg.via, Stderr: &races} })
 		})
 		t.Run("session/"+tg.name, func(t *testing.T) {

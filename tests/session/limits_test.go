@@ -22,7 +22,7 @@ func TestConcurrentLimit(t *testing.T) {
 	arrives(t, "the first", running)
 	arrives(t, "the second", running)
 	var got session.Status
-	for deadline := time.Now().Add(10 * time.Second); got.Queued != 3 && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); got.Queued != 3 && time.Now().Before(deadline); {
 		var err error
 		got, err = s.Status(limited(t))
 		must(t, err)
@@ -74,10 +74,10 @@ func TestIdleAndLifetime(t *testing.T) {
 	if _, err := whoami.On(idle)(); !errors.Is(err, session.ErrLost) || !strings.Contains(err.Error(), "no call came") {
 		t.Errorf("after the idle time: %v", err)
 	}
-	old := openRough(t, targetNamed("self"), session.Options{Lifetime: 300 * time.Millisecond})
+	old := openRough(t, targetNamed("self"), session.Options{Lifetime: time.Second})
 	defer old.Close()
 	running, done := make(chan bool, 1), make(chan error, 1)
-	ctx, cancel := context.WithTimeout(t.Context(), 900*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
 	defer cancel()
 	go func() { done <- wait.On(old)(ctx, func() error { running <- true; return nil }) }()
 	arrives(t, "the function", running)

@@ -24,7 +24,7 @@ func TestLostSaysWhatHadStarted(t *testing.T) {
 		go func() { ran <- wait.On(s)(t.Context(), func() error { running <- true; return nil }) }()
 		arrives(t, "the function", running)
 		go func() { waited <- wait.On(s)(t.Context(), func() error { running <- true; return nil }) }()
-		for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+		for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
 			if got, err := s.Status(limited(t)); err != nil || got.Queued == 1 {
 				break
 			}

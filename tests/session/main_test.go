@@ -2,24 +2,23 @@
 // loopback, both in a row, a user namespace, and a network that can be cut. The tests run as an ordinary user in a private
 // place on this machine; see tests/stage.
 //
-// How much of it runs is set by the environment: SESSION_ROUNDS is how often each kind of death is tried (5; the full
+// How much of it runs is set by the environment: SESSION_ROUNDS is how often each kind of death is tried (3; the full
 // number is 100), SESSION_FULL=1 is full size for volume, corruption and soak.
 package session
 
 import (
-	"bytes"
 	"context"
 	"flag"
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/seed354a1416/deliveryboy/delivery"
 	"github.com/seed354a1416/deliveryboy/session"
+	"github.com/seed354a1416/deliveryboy/tests/racewatch"
 	"github.com/seed354a1416/deliveryboy/tests/stage"
 	"github.com/seed354a1416/deliveryboy/transport"
 )
@@ -36,12 +35,7 @@ func TestMain(m *testing.M) {
 	if !full() { // also for the suite
 		_ = flag.Set("test.short", "true")
 	}
-	code := m.Run()
-	if code == 0 && races.found() {
-		fmt.Fprintln(os.Stderr, "a worker reported a data race")
-		code = 1
-	}
-	os.Exit(code)
+	os.Exit(races.Code(m.Run()))
 }
 
 // rounds is how often each kind of death is tried.
@@ -49,7 +43,7 @@ func rounds() int {
 	if n, err := strconv.Atoi(os.Getenv("SESSION_ROUNDS")); err == nil {
 		return n
 	}
-	return 5
+	return 3
 }
 
 // full is for the sizes that take minutes.
@@ -63,26 +57,8 @@ func sized[T any](inCI, inFull T) T {
 	return inCI
 }
 
-// races is the stderr of the workers: what the race detector finds there would not fail the test by itself.
-var races raceWatch
-
-type raceWatch struct {
-	mu   sync.Mutex
-	seen bool
-}
-
-func (w *raceWatch) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	w.seen = w.seen || bytes.Contains(p, []byte("DATA RACE"))
-	w.mu.Unlock()
-	return os.Stderr.Write(p)
-}
-
-func (w *raceWatch) found() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.seen
-}
+// races is the stderr of the workers.
+var races racewatch.Watch
 
 // A target is one way to a worker.
 type target struct {
@@ -92,6 +68,7 @@ type target struct {
 	program  string // of the transport's own process; empty if the worker is this process's child
 	guardian bool
 	local    bool // descriptors pass
+	alike    bool // is to another one of these for the suite with a worker for each call, which runs it only at full size
 	need     func(stage.TB)
 }
 
@@ -102,13 +79,13 @@ func sshHop() transport.SSH {
 func targets() []target {
 	return []target{
 		{name: "self", via: transport.Self{}, uid: -1, local: true, need: func(stage.TB) {}},
-		{name: "userns", via: transport.Userns{}, uid: 0, local: true, need: func(t stage.TB) {
+		{name: "userns", via: transport.Userns{}, uid: 0, local: true, alike: true, need: func(t stage.TB) {
 			if ok, why := st.Has(stage.Userns); !ok {
 				t.Skip("NOT TESTED, no user namespaces: " + why)
 			}
 		}},
 		{name: "sudo", via: transport.Sudo{}, uid: 0, program: "sudo", guardian: true, local: true, need: st.NeedSudo},
-		{name: "ssh", via: sshHop(), uid: -1, program: "ssh", need: st.NeedSSH},
+		{name: "ssh", via: sshHop(), uid: -1, program: "ssh", alike: true, need: st.NeedSSH},
 		{name: "ssh then sudo", via: transport.Chain{sshHop(), transport.Sudo{}}, uid: 0, program: "ssh", guardian: true,
 			need: func(t stage.TB) { st.NeedSSH(t); st.NeedSudo(t) }},
 	}
@@ -174,7 +151,7 @@ func must(t *testing.T, err error) {
 
 // limited is a context that ends when a test hangs.
 func limited(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -185,8 +162,8 @@ func arrives[T any](t *testing.T, what string, c <-chan T) T {
 	select {
 	case v := <-c:
 		return v
-	case <-time.After(30 * time.Second):
-		t.Fatalf("%s: nothing within 30 s", what)
+	case <-time.After(3 * time.Minute):
+		t.Fatalf("%s: nothing within 3 minutes", what)
 	}
 	panic("unreachable")
 }
@@ -198,7 +175,7 @@ type usage struct{ files, goroutines int }
 func (u usage) remains(t *testing.T, after string) {
 	t.Helper()
 	var now usage
-	for deadline := time.Now().Add(3 * time.Second); time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
 		if now = used(t); now.files <= u.files && now.goroutines <= u.goroutines {
 			return
 		}

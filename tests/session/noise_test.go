@@ -225,7 +225,7 @@ func TestBadLine(t *testing.T) {
 	for range 4 {
 		wg.Go(func() {
 			for n := range work {
-				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				begin := time.Now()
 				err, wrong := exchange(ctx, n)
 				took := time.Since(begin)
@@ -241,7 +241,7 @@ func TestBadLine(t *testing.T) {
 				switch {
 				case wrong != "":
 					t.Errorf("%s: %s (%v)", n, wrong, err)
-				case errors.Is(err, context.DeadlineExceeded) && took > 19*time.Second:
+				case errors.Is(err, context.DeadlineExceeded) && took > 59*time.Second:
 					t.Errorf("%s: it hung: %v", n, err)
 				case err != nil && !typed(err):
 					t.Errorf("%s: an error without a type: %T %v", n, err, err)

@@ -147,7 +147,7 @@ func TestDumpShowsWhereACallHangs(t *testing.T) {
 		go func() { done <- hang.On(s)(ctx, func() error { running <- true; return nil }) }()
 		arrives(t, "the function", running)
 		var dump string
-		for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); { // it is just coming back from saying so
+		for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); { // it is just coming back from saying so
 			var err error
 			dump, err = s.Dump(limited(t))
 			must(t, err)

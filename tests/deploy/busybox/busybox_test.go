@@ -5,7 +5,6 @@ package busybox
 import (
 	"archive/tar"
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,13 +13,13 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/seed354a1416/deliveryboy/box"
 	"github.com/seed354a1416/deliveryboy/delivery"
 	"github.com/seed354a1416/deliveryboy/deploy"
 	"github.com/seed354a1416/deliveryboy/registry"
 	"github.com/seed354a1416/deliveryboy/session"
+	"github.com/seed354a1416/deliveryboy/tests/rootfs"
 	"github.com/seed354a1416/deliveryboy/transport"
 )
 
@@ -61,16 +60,7 @@ func makeImage(name string) error {
 	return docker(&content, "import", "-", name)
 }
 
-func docker(stdin io.Reader, args ...string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "docker", args...)
-	cmd.Stdin = stdin
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("docker %s: %w: %s", args[0], err, bytes.TrimSpace(out))
-	}
-	return nil
-}
+func docker(stdin io.Reader, args ...string) error { return rootfs.Engine("docker", stdin, args...) }
 
 // writeImage writes a root file system: busybox under the names that it knows, and the libraries of this test if it has any,
 // because the race detector does not do without.
@@ -229,7 +219,7 @@ func TestAForeignProgram(t *testing.T) {
 		"not ours":  {map[string]string{system: "/bin/busybox"}, "the program does not start there"},
 		"no system": {map[string]string{"plan9/386": "/bin/busybox"}, ""},
 	} {
-		_, err := delivery.Open(t.Context(), via, session.Options{Deploy: deploy.Options{On: true, Bundle: c.bundle}})
+		_, err := delivery.Open(t.Context(), via, session.Options{Deploy: deploy.Options{On: true, Programs: c.bundle}})
 		if c.want == "" && err == nil {
 			continue
 		}
