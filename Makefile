@@ -5,6 +5,12 @@ FUZZTIME ?= 5s
 SYSTEMS   = darwin freebsd
 STATIC    = CGO_ENABLED=0 $(GO) build -trimpath
 
+# Vet has looked at them before.
+TESTFLAGS = -timeout 15m -vet=off
+
+# What takes longest begins first, so that in the end nothing runs alone.
+PACKAGES = $(addprefix ./tests/,session job once transports deploy serve docker kernel passwords) ./cmd/deliveryboy ./plugin ./...
+
 # A program built with -race waits for a second when it exits, and the tests start thousands of them.
 export GORACE ?= atexit_sleep_ms=0
 
@@ -24,20 +30,19 @@ build: ## the static command, in bin/
 .PHONY: test
 test: prepare ## vet and test with -race; vet and build for the other systems
 	$(GO) vet ./...
-	@if command -v "$$($(GO) env CC)" >/dev/null; then \
-		echo '$(GO) test -race ./...'; CGO_ENABLED=1 $(GO) test -race -timeout 15m ./...; \
-	else \
-		echo 'NOT TESTED with -race: there is no C compiler (apt-get install gcc libc6-dev)'; $(GO) test -timeout 15m ./...; \
-	fi
 	@for system in $(SYSTEMS); do \
 		echo "for $$system: vet and build"; \
-		GOOS=$$system CGO_ENABLED=0 $(GO) vet ./... && GOOS=$$system CGO_ENABLED=0 $(GO) build ./... || exit 1; \
+		GOOS=$$system CGO_ENABLED=0 $(GO) vet ./... && GOOS=$$system CGO_ENABLED=0 $(GO) build -ldflags='-s -w' ./... || exit 1; \
 	done
+	@if command -v "$$($(GO) env CC)" >/dev/null; then \
+		echo '$(GO) test -race ./...'; CGO_ENABLED=1 $(GO) test -race $(TESTFLAGS) $(PACKAGES); \
+	else \
+		echo 'NOT TESTED with -race: there is no C compiler (apt-get install gcc libc6-dev)'; $(GO) test $(TESTFLAGS) $(PACKAGES); \
+	fi
 
 .PHONY: lint
-lint: bin/golangci-lint ## gofmt, vet, golangci-lint (staticcheck included)
+lint: bin/golangci-lint ## gofmt, golangci-lint (vet and staticcheck included)
 	@test -z "$$(gofmt -l .)" || { echo 'not formatted, run gofmt -w:'; gofmt -l .; exit 1; }
-	$(GO) vet ./...
 	cd tests/bench/peers && $(GO) vet .
 	bin/golangci-lint run
 
@@ -47,6 +52,12 @@ bench: prepare ## what a call costs, measured here
 	@cd tests/bench/peers && $(STATIC) -ldflags='-s -w' -o ../../../bin/bench-peers . || echo 'without the peers: their modules cannot be had here'
 	bin/bench
 
+.PHONY: load
+load: ## many clients of a pool that run commands without a pause
+	$(STATIC) -ldflags='-s -w' -o bin/load ./tests/load
+	bin/load
+	bin/load -each
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (5s)
 	@grep -rl --include='*_test.go' '^func Fuzz' . | xargs -r -n 1 dirname | sort -u | while read -r dir; do \
@@ -55,7 +66,7 @@ fuzz: ## every fuzz target for FUZZTIME (5s)
 		done || exit 1; \
 	done
 
-# Installs sudo, doas, sshd, ssh and busybox where they are missing and it may, and says so.
+# Installs sudo, sshd, podman, qemu and what else tests/stage lists, where they are missing and it may, and says so.
 .PHONY: prepare
 prepare:
 	@$(GO) run ./tests/stage/install || echo 'going on without; what is not tested for it says so'
