@@ -56,8 +56,8 @@ func TestEB01NoForkInTheClient(t *testing.T) {
 	srv.term(t)
 }
 
-// EB-02, EB-04, EB-10: over the socket, over a process that connects, over ssh: the same server.
-func TestEB04Ways(t *testing.T) {
+// TestEB02EB04EB10Ways: over the socket, over a process that connects, over ssh: the same server.
+func TestEB02EB04EB10Ways(t *testing.T) {
 	srv := serve(t, settings{})
 	for name, via := range map[string]transport.Transport{
 		"socket": pool.Socket{Path: srv.path}, "connector": transport.Socket{Path: srv.path},
