@@ -2,7 +2,9 @@ package value
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -19,15 +21,17 @@ import (
 
 // A journal is a file: a line that says what it is, and records.
 //
-//	mark      4 bytes   "\xd5vr1"
+//	mark      8 bytes   of this file alone, see title
 //	length    u32       of the payload
 //	checksum  u32       CRC-32C of the payload
 //	payload   owner i64, expiry i64, length of the name u16, name, value
 //
 // Numbers are big-endian. An empty value says that there is none any more. The mark is for finding the next record after a
-// damaged one.
+// damaged one. It is random, so that nobody can put records of somebody else into a value of theirs, to be found when that
+// value is damaged. In files of version 1 it had 4 bytes and was always the same; they are read, and written anew.
 type journal struct {
 	file  *os.File // nil: there is none, and none can be made
+	mark  string
 	size  int64
 	later int64 // not tried again to make it shorter before it has this size
 	users sync.WaitGroup
@@ -44,11 +48,13 @@ type record struct {
 }
 
 const (
-	title    = "deliveryboy values 1\n"
-	mark     = "\xd5vr1"
-	headSize = 12
+	titleOf  = "deliveryboy values 2 " // the mark in hexadecimal, its checksum, and a line feed follow
+	sizeMark = 8
+	sizeOf   = len(titleOf) + 2*sizeMark + 1 + 8 + 1 // bytes of the whole title
+	titleOf1 = "deliveryboy values 1\n"
+	markOf1  = "\xd5vr1"
 	bodySize = 18
-	overhead = headSize + bodySize
+	overhead = sizeMark + 8 + bodySize
 	slack    = 1 << 20 // of history that a journal may have beside twice what is live
 	// maxJournal is what is read at most: all that may be live for 64 owners, and as much history.
 	maxJournal = 64 * 2 * MaxTotal
@@ -158,7 +164,7 @@ func (j *journal) load(keep func(record)) (report, error) {
 	if _, err := io.ReadFull(j.file, text); err != nil {
 		return report{}, err
 	}
-	if len(text) < len(title) { // new, or killed while it was
+	if len(text) < sizeOf && !bytes.Contains(text, []byte{'\n'}) { // new, or killed while it was
 		if j.sealed == nil {
 			j.sealed = j.begin()
 		}
@@ -170,31 +176,60 @@ func (j *journal) load(keep func(record)) (report, error) {
 		}
 		return report{}, j.sealed
 	}
-	if string(text[:len(title)]) != title {
-		return report{}, fmt.Errorf("it does not begin with %q: another version wrote it, or no kernel did; move it away to begin without values", title)
+	mark, rest, ok := parseTitle(text)
+	if !ok {
+		return report{}, fmt.Errorf("it does not begin with %q: another version wrote it, no kernel did, or the line is damaged; move it away to begin without values", titleOf)
 	}
-	r := scan(text[len(title):], keep)
+	j.mark = mark
+	r := scan(rest, mark, keep)
 	j.size = int64(len(text))
 	return r, nil
+}
+
+// old reports whether an earlier version wrote it.
+func (j *journal) old() bool { return j.mark == markOf1 }
+
+// title is the line for a mark.
+func title(mark string) string {
+	return fmt.Sprintf("%s%x %08x\n", titleOf, mark, crc32.Checksum([]byte(mark), castagnoli))
+}
+
+// parseTitle takes the first line off a journal.
+func parseTitle(text []byte) (mark string, rest []byte, ok bool) {
+	if rest, ok := bytes.CutPrefix(text, []byte(titleOf1)); ok {
+		return markOf1, rest, true
+	}
+	if len(text) < sizeOf {
+		return "", nil, false
+	}
+	b, err := hex.DecodeString(string(text[len(titleOf) : len(titleOf)+2*sizeMark]))
+	if mark = string(b); err != nil || string(text[:sizeOf]) != title(mark) {
+		return "", nil, false
+	}
+	return mark, text[sizeOf:], true
 }
 
 func (j *journal) begin() error {
 	if err := j.file.Truncate(0); err != nil {
 		return err
 	}
-	if _, err := j.file.WriteAt([]byte(title), 0); err != nil {
+	mark := make([]byte, sizeMark)
+	_, _ = rand.Read(mark) // it never fails
+	j.mark = string(mark)
+	line := title(j.mark)
+	if _, err := j.file.WriteAt([]byte(line), 0); err != nil {
 		return err
 	}
-	j.size = int64(len(title))
+	j.size = int64(len(line))
 	return nil
 }
 
 // scan calls keep for each good record, and collects what is none.
-func scan(text []byte, keep func(record)) report {
+func scan(text []byte, mark string, keep func(record)) report {
 	var r report
 	lost := false // bytes before the last good record
 	for at := 0; at < len(text); {
-		rec, n := parse(text[at:])
+		rec, n := parse(text[at:], mark)
 		if n > 0 {
 			lost = lost || len(r.bad) > 0
 			keep(rec)
@@ -214,16 +249,17 @@ func scan(text []byte, keep func(record)) report {
 }
 
 // parse reads one record; n is its length, 0 if it is none.
-func parse(text []byte) (r record, n int) {
-	if len(text) < overhead || string(text[:4]) != mark {
+func parse(text []byte, mark string) (r record, n int) {
+	head := len(mark) + 8
+	if len(text) < head+bodySize || string(text[:len(mark)]) != mark {
 		return r, 0
 	}
-	length := binary.BigEndian.Uint32(text[4:])
-	if length < bodySize || length > bodySize+name.Max+MaxValue || int(length) > len(text)-headSize {
+	length := binary.BigEndian.Uint32(text[len(mark):])
+	if length < bodySize || length > bodySize+name.Max+MaxValue || int(length) > len(text)-head {
 		return r, 0
 	}
-	body := text[headSize : headSize+int(length)]
-	if crc32.Checksum(body, castagnoli) != binary.BigEndian.Uint32(text[8:]) {
+	body := text[head : head+int(length)]
+	if crc32.Checksum(body, castagnoli) != binary.BigEndian.Uint32(text[head-4:]) {
 		return r, 0
 	}
 	size := int(binary.BigEndian.Uint16(body[16:]))
@@ -239,27 +275,27 @@ func parse(text []byte) (r record, n int) {
 	if name.Check("value", r.name) != nil {
 		return r, 0
 	}
-	return r, headSize + int(length)
+	return r, head + int(length)
 }
 
 // encode adds a record to buf.
-func encode(buf []byte, r record) []byte {
-	start := len(buf)
+func encode(buf []byte, mark string, r record) []byte {
+	start := len(buf) + len(mark)
 	buf = append(buf, mark...)
 	buf = append(buf, 0, 0, 0, 0, 0, 0, 0, 0)
 	buf = binary.BigEndian.AppendUint64(buf, uint64(r.owner))
 	buf = binary.BigEndian.AppendUint64(buf, uint64(r.expires))
 	buf = binary.BigEndian.AppendUint16(buf, uint16(len(r.name)))
 	buf = append(append(buf, r.name...), r.data...)
-	body := buf[start+headSize:]
-	binary.BigEndian.PutUint32(buf[start+4:], uint32(len(body)))
-	binary.BigEndian.PutUint32(buf[start+8:], crc32.Checksum(body, castagnoli))
+	body := buf[start+8:]
+	binary.BigEndian.PutUint32(buf[start:], uint32(len(body)))
+	binary.BigEndian.PutUint32(buf[start+4:], crc32.Checksum(body, castagnoli))
 	return buf
 }
 
 // append adds a record to the file. If it fails, for instance because the disk is full, the file is as before.
 func (j *journal) append(r record) error {
-	j.buf = encode(j.buf[:0], r)
+	j.buf = encode(j.buf[:0], j.mark, r)
 	point("append")
 	_, err := j.file.WriteAt(j.buf, j.size)
 	if err != nil {

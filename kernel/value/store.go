@@ -100,6 +100,8 @@ func Open(dir string, log *slog.Logger, events *event.Hub) (*Store, error) {
 	}
 	if s.journal.sealed != nil {
 		log.Error("values can be read, and not changed", "error", s.journal.sealed)
+	} else if s.journal.old() {
+		s.rewrite()
 	}
 	s.syncer = newSyncer(s.held, func(err error) { log.Error("values would not survive a crash of the machine", "error", err) })
 	return s, nil
@@ -117,6 +119,9 @@ func (s *Store) unseal() error {
 	if err == nil {
 		s.damage = report{}
 		s.log.Info("values can be changed again")
+		if s.journal.old() {
+			s.rewrite()
+		}
 	}
 	s.journal.sealed = err
 	return err
@@ -303,11 +308,14 @@ func (s *Store) tidy() {
 	for _, u := range s.usage {
 		live += int64(u.bytes + u.names*overhead)
 	}
-	if s.journal.size < max(2*live, s.journal.later)+slack {
-		return
+	if s.journal.size >= max(2*live, s.journal.later)+slack {
+		s.rewrite()
 	}
+}
+
+func (s *Store) rewrite() {
 	if err := s.compact(); err != nil {
-		s.log.Warn("the journal of values could not be made shorter", "error", err)
+		s.log.Warn("the journal of values could not be written anew", "error", err)
 		s.journal.later = s.journal.size
 	}
 }
@@ -333,11 +341,17 @@ func (s *Store) compact() error {
 
 // List returns the values of an owner whose names match, by name; no patterns match all.
 func (s *Store) List(owner int, patterns []name.Pattern) []Value {
+	list := s.match(owner, name.SetOf(patterns))
+	slices.SortFunc(list, func(a, b Value) int { return strings.Compare(a.Name, b.Name) })
+	return list
+}
+
+func (s *Store) match(owner int, set name.Set) []Value {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var list []Value
 	for k := range s.values {
-		if k.owner != owner || !name.Any(patterns, k.name) {
+		if k.owner != owner || !set.Empty() && !set.Match(k.name) {
 			continue
 		}
 		if e, ok := s.live(k); ok {
@@ -348,7 +362,6 @@ func (s *Store) List(owner int, patterns []name.Pattern) []Value {
 			list = append(list, v)
 		}
 	}
-	slices.SortFunc(list, func(a, b Value) int { return strings.Compare(a.Name, b.Name) })
 	return list
 }
 

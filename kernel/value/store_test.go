@@ -330,7 +330,7 @@ func TestTornAnywhere(t *testing.T) {
 	path := filepath.Join(dir, "values")
 	whole, err := os.ReadFile(path)
 	must(t, err)
-	first := len(title) + overhead + len("a") + len("old a")
+	first := sizeOf + overhead + len("a") + len("old a")
 	for n := range len(whole) {
 		must(t, os.WriteFile(path, whole[:n], 0o600))
 		s, err := Open(dir, quiet(), nil)
@@ -359,8 +359,8 @@ func TestDamage(t *testing.T) {
 	path := filepath.Join(dir, "values")
 	whole, err := os.ReadFile(path)
 	must(t, err)
-	end := len(title) + overhead + len("a") + len("old a")
-	for at := len(title); at < end; at++ {
+	end := sizeOf + overhead + len("a") + len("old a")
+	for at := sizeOf; at < end; at++ {
 		for bit := range 8 {
 			damaged := bytes.Clone(whole)
 			damaged[at] ^= 1 << bit
@@ -373,14 +373,72 @@ func TestDamage(t *testing.T) {
 			if !strings.Contains(log.String(), "damaged records") || strings.Contains(log.String(), "old a") {
 				t.Fatalf("byte %d: the log says %q", at, log.String())
 			}
-			if bad, err := os.ReadFile(path + ".bad"); err != nil || !bytes.Equal(bad, damaged[len(title):end]) {
+			if bad, err := os.ReadFile(path + ".bad"); err != nil || !bytes.Equal(bad, damaged[sizeOf:end]) {
 				t.Fatalf("byte %d: put aside: %q %v", at, bad, err)
 			}
 		}
 	}
-	must(t, os.WriteFile(path, append([]byte("deliveryboy values 2\n"), whole...), 0o600))
-	if _, err := Open(dir, quiet(), nil); err == nil || !strings.Contains(err.Error(), "another version") {
-		t.Errorf("another version: %v", err)
+	damaged := bytes.Clone(whole)
+	damaged[len(titleOf)+1] ^= 1 // another mark, of which no record is
+	for _, text := range [][]byte{append([]byte("deliveryboy values 3\n"), whole...), damaged} {
+		must(t, os.WriteFile(path, text, 0o600))
+		if _, err := Open(dir, quiet(), nil); err == nil || !strings.Contains(err.Error(), "another version") {
+			t.Errorf("%.40q: %v", text, err)
+		}
+	}
+}
+
+// earlier is a journal as version 1 wrote it.
+func earlier(records ...record) []byte {
+	text := []byte(titleOf1)
+	for _, r := range records {
+		text = encode(text, markOf1, r)
+	}
+	return text
+}
+
+// TestRecordsWithinAValue: what somebody put into a value is not taken for records when that value is damaged, neither at the
+// end, as a kill leaves it, nor in its head. The marks of files are not known to who sets values.
+func TestRecordsWithinAValue(t *testing.T) {
+	const me, guest = 1, 2
+	dir := t.TempDir()
+	path := filepath.Join(dir, "values")
+	s := open(t, dir)
+	must(t, s.Set(me, "leader", "mine", Change{}))
+	var theirs []byte
+	for range 1000 {
+		theirs = encode(theirs, markOf1, record{me, "leader", "theirs", 0})
+	}
+	must(t, s.Set(guest, "x", string(theirs), Change{}))
+	head := int(s.journal.size) - len(theirs) - len("x") - overhead
+	must(t, s.Close())
+	whole, err := os.ReadFile(path)
+	must(t, err)
+	flipped := bytes.Clone(whole)
+	flipped[head+sizeMark] ^= 1 // of its length
+	for what, text := range map[string][]byte{"cut": whole[:len(whole)-100], "a bit of its head": flipped} {
+		must(t, os.WriteFile(path, text, 0o600))
+		s = open(t, dir)
+		want(t, s, "leader=mine")
+		if n := s.Names(guest); n != 0 {
+			t.Errorf("%s: the damaged one is there", what)
+		}
+		must(t, s.Close())
+	}
+}
+
+// TestEarlierVersion: a journal of version 1 is read, and written anew at once.
+func TestEarlierVersion(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "values")
+	must(t, os.WriteFile(path, earlier(record{1, "a", "x", 0}, record{1, "b", "y", 0}, record{1, "a", "", 0}), 0o600))
+	for range 2 {
+		s := open(t, dir)
+		want(t, s, "b=y")
+		must(t, s.Close())
+		if text, err := os.ReadFile(path); err != nil || !bytes.HasPrefix(text, []byte(titleOf)) {
+			t.Errorf("%q, %v", text, err)
+		}
 	}
 }
 
@@ -408,15 +466,16 @@ func TestLink(t *testing.T) {
 
 // FuzzJournal: whatever a journal holds, the records of it are sound, and together with what is put aside they are all of it.
 func FuzzJournal(f *testing.F) {
-	good := encode(encode(nil, record{1, "a", "x", 0}), record{2, "b", "", 7})
+	const mark = "8 bytes!"
+	good := encode(encode(nil, mark, record{1, "a", "x", 0}), mark, record{2, "b", "", 7})
 	f.Add(good)
 	f.Add(append([]byte("rubbish"), good...))
 	f.Add(good[:len(good)-1])
 	f.Add([]byte(mark + mark + mark))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		size := 0
-		r := scan(text, func(r record) {
-			size += len(encode(nil, r))
+		r := scan(text, mark, func(r record) {
+			size += len(encode(nil, mark, r))
 			if name.Check("value", r.name) != nil || len(r.data) > MaxValue+name.Max {
 				t.Errorf("a record that cannot be: %+v", r)
 			}
