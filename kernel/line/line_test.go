@@ -118,6 +118,13 @@ func TestReaderLimits(t *testing.T) {
 	if _, err := r.Read(); !errors.As(err, &size) || size.What != "line" || endless.n > 4*MaxLine {
 		t.Errorf("a line without end: %v after %d bytes", err, endless.n)
 	}
+	many := strings.Repeat(full[:MaxLine-5]+" {1}\nx ", MaxLines/MaxLine) // the word after a literal begins another line
+	if _, err := NewReader(strings.NewReader(many+" y\n"), nil).Read(); !errors.As(err, &size) || size.What != "lines" {
+		t.Errorf("lines over the limit: %v", err)
+	}
+	if _, err := NewReader(strings.NewReader(many[:len(many)-MaxLine-8]+" y\n"), nil).Read(); errors.As(err, &size) {
+		t.Errorf("lines within the limit: %v", err)
+	}
 	if _, err := NewReader(strings.NewReader("x {8388608}\n"), nil).Read(); err != io.ErrUnexpectedEOF {
 		t.Errorf("a full literal: %v", err)
 	}

@@ -10,18 +10,22 @@ import (
 // Limits of what a Reader takes.
 const (
 	MaxLine    = 64 << 10 // bytes of a line, its line feed not counted
+	MaxLines   = 1 << 20  // bytes of all lines of one command together: each of two may become a word
 	MaxLiteral = 8 << 20  // bytes of all {N} of one command together
 )
 
 // A SizeError says that something is longer than it may be. What follows cannot be told from it: the connection has to end.
 type SizeError struct {
-	What      string // "line" or "literal"
+	What      string // "line", "lines" or "literal"
 	Size, Max int    // in bytes; Size is what was seen or announced so far
 }
 
 func (e *SizeError) Error() string {
-	if e.What == "line" {
+	switch e.What {
+	case "line":
 		return fmt.Sprintf("a line has more than %d bytes; send long values as {N} and N bytes", e.Max)
+	case "lines":
+		return fmt.Sprintf("a command has lines of more than %d bytes; make several of it", e.Max)
 	}
 	return fmt.Sprintf("literals of %d bytes; there may be %d in a command", e.Size, e.Max)
 }
@@ -68,7 +72,7 @@ func (r *Reader) Next() (words []string, ok bool, err error) {
 	if len(rest) < r.need {
 		return nil, false, nil
 	}
-	end, total := 0, 0
+	end, total, lines := 0, 0, 0
 	for {
 		skip := 0
 		if end == 0 {
@@ -89,6 +93,9 @@ func (r *Reader) Next() (words []string, ok bool, err error) {
 		n += skip
 		if n > MaxLine {
 			return nil, false, &SizeError{"line", n, MaxLine}
+		}
+		if lines += n; lines > MaxLines {
+			return nil, false, &SizeError{"lines", lines, MaxLines}
 		}
 		text := strings.TrimSuffix(string(rest[end:end+n]), "\r")
 		end += n + 1
