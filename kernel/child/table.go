@@ -155,31 +155,36 @@ const heldPrefix = "process/"
 // match finds processes by patterns, in the order of their names. A number is that of a process. An exact name that is
 // nobody's is an error, unless it may come later.
 func (t *Table) match(owner int, patterns []name.Pattern, later bool) ([]*process, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var found []*process
-	for _, pattern := range patterns {
-		some := false
-		for _, p := range t.processes {
-			if p.spec.Owner == owner && (pattern.Match(p.spec.Name) || !pattern.Wild() && p.isPID(pattern.String())) {
-				some = true
-				if !slices.Contains(found, p) {
-					found = append(found, p)
-				}
-			}
-		}
-		if !some && !pattern.Wild() && !later {
-			return nil, notFound(pattern.String())
+	set := name.SetOf(patterns)
+	found, hit := t.find(owner, set)
+	for _, p := range patterns {
+		if !later && !p.Wild() && !hit[p.String()] {
+			return nil, notFound(p.String())
 		}
 	}
 	slices.SortFunc(found, func(a, b *process) int { return strings.Compare(a.spec.Name, b.spec.Name) })
 	return found, nil
 }
 
-// isPID reports whether a word is the number of the process.
-func (p *process) isPID(word string) bool {
-	pid := p.pid.Load()
-	return pid != 0 && word == strconv.FormatInt(pid, 10)
+// find finds processes, and which of the exact words in the set are names or numbers of some.
+func (t *Table) find(owner int, set name.Set) (found []*process, hit map[string]bool) {
+	hit = map[string]bool{}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, p := range t.processes {
+		if p.spec.Owner != owner {
+			continue
+		}
+		pid := ""
+		if n := p.pid.Load(); n != 0 {
+			pid = strconv.FormatInt(n, 10)
+		}
+		if named, numbered := set.Match(p.spec.Name), set.Has(pid); named || numbered {
+			found = append(found, p)
+			hit[p.spec.Name], hit[pid] = hit[p.spec.Name] || named, hit[pid] || numbered
+		}
+	}
+	return found, hit
 }
 
 // List lists processes; no pattern stands for all. Names that are nobody's are left out.
@@ -344,7 +349,7 @@ func (t *Table) announce(p *process) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for w := range t.followers {
-		if w.owner == p.spec.Owner && name.Any(w.patterns, p.spec.Name) {
+		if w.owner == p.spec.Owner && w.set.Match(p.spec.Name) {
 			w.wake(p)
 		}
 	}

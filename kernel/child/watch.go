@@ -15,6 +15,7 @@ type Watch struct {
 	table    *Table
 	owner    int
 	patterns []name.Pattern
+	set      name.Set // of the patterns
 	consumer string
 	follow   bool
 	ready    chan struct{} // something has changed; has room for one
@@ -35,7 +36,7 @@ type shown struct {
 // Watch begins to watch the processes that the patterns name. An exact name that is nobody's is an error, and so is a set
 // without any process. With follow, it shows also processes that are made later, and never ends.
 func (t *Table) Watch(owner int, patterns []name.Pattern, consumer string, follow bool) (*Watch, error) {
-	w := &Watch{table: t, owner: owner, patterns: patterns, consumer: consumer, follow: follow,
+	w := &Watch{table: t, owner: owner, patterns: patterns, set: name.SetOf(patterns), consumer: consumer, follow: follow,
 		ready: make(chan struct{}, 1), seen: map[*process]*taken{}, queue: map[*process]struct{}{}}
 	list, err := t.match(owner, patterns, follow)
 	if err != nil {

@@ -79,16 +79,17 @@ func (h *Hub) Tell(owner int, kind, text, what, more string) {
 
 // A Watch is a place among the events of a user. One goroutine uses it.
 type Watch struct {
-	hub      *Hub
-	owner    int
-	ring     *ring
-	patterns []Pattern
-	next     uint64
-	ready    chan struct{} // has room for one
+	hub    *Hub
+	owner  int
+	ring   *ring
+	filter filter
+	next   uint64
+	ready  chan struct{} // has room for one
 }
 
 // Watch begins to watch.
 func (h *Hub) Watch(owner int, patterns []Pattern) *Watch {
+	f := newFilter(patterns)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	r := h.owners[owner]
@@ -96,7 +97,7 @@ func (h *Hub) Watch(owner int, patterns []Pattern) *Watch {
 		r = &ring{watches: map[*Watch]struct{}{}}
 		h.owners[owner] = r
 	}
-	w := &Watch{hub: h, owner: owner, ring: r, patterns: patterns, next: r.next, ready: make(chan struct{}, 1)}
+	w := &Watch{hub: h, owner: owner, ring: r, filter: f, next: r.next, ready: make(chan struct{}, 1)}
 	r.watches[w] = struct{}{}
 	return w
 }
@@ -115,7 +116,7 @@ func (w *Watch) Next(most int) (events []Event, missed uint64) {
 		w.next = first
 	}
 	for ; w.next < r.next && len(events) < most; w.next++ {
-		if e := r.events[w.next%Ring]; matches(w.patterns, &e) {
+		if e := r.events[w.next%Ring]; w.filter.match(&e) {
 			events = append(events, e)
 		}
 	}
@@ -172,10 +173,28 @@ func Parse(text string) (Pattern, error) {
 // whats is all that happens.
 var whats = map[string]bool{"make": true, "remove": true, "set": true, "clear": true, "start": true, "signal": true, "stop": true, "exit": true, "forget": true}
 
-func matches(patterns []Pattern, e *Event) bool {
+// A filter is patterns made ready for many events: the names of those with the same kind and what, which may be stars.
+type filter map[[2]string]name.Set
+
+func newFilter(patterns []Pattern) filter {
+	lists := map[[2]string][]name.Pattern{}
 	for _, p := range patterns {
-		if (p.kind == "*" || p.kind == e.Kind) && (p.what == "*" || p.what == e.What) && p.name.Match(e.Name) {
-			return true
+		k := [2]string{p.kind, p.what}
+		lists[k] = append(lists[k], p.name)
+	}
+	f := filter{}
+	for k, list := range lists {
+		f[k] = name.SetOf(list)
+	}
+	return f
+}
+
+func (f filter) match(e *Event) bool {
+	for _, kind := range [...]string{e.Kind, "*"} {
+		for _, what := range [...]string{e.What, "*"} {
+			if f[[2]string{kind, what}].Match(e.Name) {
+				return true
+			}
 		}
 	}
 	return false

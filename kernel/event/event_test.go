@@ -20,7 +20,8 @@ func TestPatterns(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 			continue
 		}
-		if got := [2]bool{matches([]Pattern{p}, exit), matches([]Pattern{p}, set)}; got != want {
+		f := newFilter([]Pattern{p})
+		if got := [2]bool{f.match(exit), f.match(set)}; got != want {
 			t.Errorf("%s: %v, not %v", text, got, want)
 		}
 	}

@@ -94,13 +94,3 @@ func ParseAll(kind string, texts []string) ([]Pattern, error) {
 	}
 	return list, nil
 }
-
-// Any reports whether one of the patterns stands for a name; none at all stand for every name.
-func Any(list []Pattern, name string) bool {
-	for _, p := range list {
-		if p.Match(name) {
-			return true
-		}
-	}
-	return len(list) == 0
-}

@@ -1,6 +1,7 @@
 package name
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -40,7 +41,34 @@ func TestPA13Wildcards(t *testing.T) {
 			t.Errorf("%q is a pattern", bad)
 		}
 	}
-	if list, err := ParseAll("value", []string{"a", "b*"}); err != nil || !Any(list, "bc") || Any(list, "c") || !Any(nil, "c") {
-		t.Errorf("several: %v", err)
+}
+
+// TestSet: a set means what its patterns mean one by one.
+func TestSet(t *testing.T) {
+	if s := SetOf(nil); !s.Empty() || s.Match("a") || s.Has("") {
+		t.Errorf("none: %+v", s)
+	}
+	words := []string{"a", "a*", "ab*", "aba", "b:*", "b", "b.c*", "c-*", "bb", "*"}
+	names := []string{"a", "ab", "aba", "abc", "b", "b.", "b.c", "b.cd", "b:", "b:x", "bb", "bbb", "c", "c-", "c-x", "d", "A", "z"}
+	for choice := 1; choice < 1<<len(words); choice++ {
+		var list []Pattern
+		exact := map[string]bool{}
+		for i, w := range words {
+			if choice&(1<<i) == 0 {
+				continue
+			}
+			p, err := Parse("value", w)
+			if err != nil {
+				t.Fatal(err)
+			}
+			list = append(list, p)
+			exact[w] = !p.Wild()
+		}
+		s := SetOf(list)
+		for _, n := range names {
+			if want := slices.ContainsFunc(list, func(p Pattern) bool { return p.Match(n) }); s.Match(n) != want || s.Has(n) != exact[n] || s.Empty() {
+				t.Fatalf("%v: %s: match %v, has %v", list, n, s.Match(n), s.Has(n))
+			}
+		}
 	}
 }

@@ -148,3 +148,31 @@ func TestPA09SlowReader(t *testing.T) {
 	}
 	work.Wait()
 }
+
+// TestT50CostlyPatterns: twenty thousand patterns for twenty thousand values take hardly longer than one: the others would have
+// to wait meanwhile. One by one it would be a thousand times as long and more, whatever the machine.
+func TestT50CostlyPatterns(t *testing.T) {
+	o := kerneltest.Start(t)
+	k := dial(t, o)
+	for i := range 20000 {
+		if got := k.say(fmt.Sprintf("set v%05d x", i)); got != "" {
+			t.Fatalf("it says %q", got)
+		}
+	}
+	took := func(line string) time.Duration {
+		least := time.Hour
+		for range 3 {
+			begin := time.Now()
+			if got := k.say(line); got != "" {
+				t.Fatalf("it says %q", got)
+			}
+			least = min(least, time.Since(begin))
+		}
+		return least
+	}
+	one, many := took("list values z*"), took("list values"+strings.Repeat(" z*", 20000))
+	t.Logf("one pattern: %s, 20000: %s", one, many)
+	if many > 200*one {
+		t.Errorf("20000 patterns take %d times as long as one", many/one)
+	}
+}

@@ -22,7 +22,7 @@ func TestSpec(t *testing.T) {
 	page := strings.ReplaceAll(string(text), `\|`, "|")
 	want := []string{
 		strings.TrimSpace(kernel.Banner), strings.TrimSpace(kernel.Denial), strings.TrimSpace(strings.ReplaceAll(full, "\n", "")),
-		fmt.Sprintf("| %d %d · %d MiB |", line.MaxLine/1000, line.MaxLine%1000, line.MaxLiteral>>20), fmt.Sprintf("1 to %d of", name.Max),
+		fmt.Sprintf("| %d %d · %d MiB · %d MiB |", line.MaxLine/1000, line.MaxLine%1000, line.MaxLines>>20, line.MaxLiteral>>20), fmt.Sprintf("1 to %d of", name.Max),
 		fmt.Sprintf("| %d, or `--connections` |", defaultConnections), fmt.Sprintf("| %d MiB |", defaultMemory>>20), fmt.Sprintf("| %d |", mostRunning),
 		fmt.Sprintf("up to %d MiB each", value.MaxValue>>20), fmt.Sprintf("%d %03d values and %d MiB", value.MaxNames/1000, value.MaxNames%1000, value.MaxTotal>>20),
 		fmt.Sprintf("%.0f s ago", patience.Seconds()), fmt.Sprintf("the last %d events", event.Ring),

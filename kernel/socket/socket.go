@@ -162,23 +162,20 @@ func (t *Table) find(owner int, words []string) (found []*Socket, unknown []stri
 	if err != nil {
 		return nil, nil, kernel.Errorf(kernel.Usage, "%s", sentence(err))
 	}
-	hit := make([]bool, len(words))
+	set, hit := name.SetOf(patterns), map[string]bool{}
 	for k, s := range t.sockets {
 		if k.owner != owner {
 			continue
 		}
-		meant := len(words) == 0
-		for i, p := range patterns {
-			if p.Match(s.Name) || !s.Spec.Reuseport && words[i] == strconv.Itoa(s.Fileno()) && t.sockets[key{owner, words[i]}] == nil {
-				meant, hit[i] = true, true
-			}
-		}
-		if meant {
+		number := strconv.Itoa(s.Fileno())
+		named, numbered := set.Match(s.Name), !s.Spec.Reuseport && set.Has(number) && t.sockets[key{owner, number}] == nil
+		if named || numbered || set.Empty() {
 			found = append(found, s)
+			hit[s.Name], hit[number] = hit[s.Name] || named, hit[number] || numbered
 		}
 	}
-	for i, p := range patterns {
-		if !hit[i] && !p.Wild() {
+	for _, p := range patterns {
+		if !p.Wild() && !hit[p.String()] {
 			unknown = append(unknown, p.String())
 		}
 	}
