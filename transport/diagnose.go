@@ -49,6 +49,7 @@ const (
 	ReasonWrongName   = "certificate is for another name"
 	ReasonWrongKey    = "certificate has another key"
 	ReasonConfig      = "bad configuration"
+	ReasonBusy        = "no resources are free"
 	ReasonSignal      = "ended by a signal"
 )
 

@@ -106,6 +106,11 @@ func TestDiagnoseRecorded(t *testing.T) {
 			"Failed to get init pid\n", "lxc_attach=c1", transport.ReasonUnknownHost},
 		{transport.SRun{}, 1, "srun: error: resolve_ctls_from_dns_srv: res_nsearch error: Unknown host\n" +
 			"srun: fatal: Could not establish a configuration source\n", "srun", transport.ReasonConfig},
+		{transport.SRun{}, 1, "srun: job 310 queued and waiting for resources\nsrun: Job allocation 310 has been revoked\n" +
+			"srun: Force Terminated JobId=310\n", "srun", transport.ReasonBusy},
+		{transport.SRun{}, 1, "srun: Cancelled pending job step with signal 15\n" +
+			"srun: error: Unable to create step for job 270: Job/step already completing or completed\n", "srun", transport.ReasonBusy},
+		{transport.SRun{}, 1, "srun: job 7 queued and waiting for resources\nsrun: job 7 has been allocated resources\n", "", ""},
 
 		// Which of several hops.
 		{transport.Chain{viaSSH, transport.Su{}}, 127, "sh: 1: /opt/app: not found\n", "", transport.ReasonNotFound},

@@ -93,7 +93,7 @@ func TestRecorded(t *testing.T) {
 // TestSRunColon: srun takes a word ":" for the beginning of another job, wherever it stands.
 func TestSRunColon(t *testing.T) {
 	got, err := transport.SRun{}.Command([]string{"/app", "a b", ":", "--chdir=/", "/bin/id"})
-	want := []string{"srun", "--quiet", "--nodes=1", "--ntasks=1", "--", "/bin/sh", "-c", `exec /app 'a b' : --chdir=/ /bin/id`}
+	want := []string{"srun", "--unbuffered", "--input=all", "--output=all", "--error=all", "--nodes=1", "--ntasks=1", "--", "/bin/sh", "-c", `exec /app 'a b' : --chdir=/ /bin/id`}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("%q, %v; want %q", got, err, want)
 	}

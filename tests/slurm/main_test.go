@@ -82,6 +82,7 @@ MailProg=/bin/true
 ReturnToService=2
 SchedulerType=sched/builtin
 SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU
 NodeName=%[2]s NodeAddr=127.0.0.1 CPUs=1 State=UNKNOWN
 PartitionName=debug Nodes=ALL Default=YES MaxTime=INFINITE State=UP OverSubscribe=FORCE:1024
 `

@@ -5,10 +5,14 @@ package slurm
 import (
 	"errors"
 	"os"
+	"os/exec"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/seed354a1416/deliveryboy/box"
 	"github.com/seed354a1416/deliveryboy/delivery"
+	"github.com/seed354a1416/deliveryboy/session"
 	"github.com/seed354a1416/deliveryboy/tests/ways"
 	"github.com/seed354a1416/deliveryboy/transport"
 )
@@ -58,4 +62,88 @@ func TestDiagnose(t *testing.T) {
 		{Via: transport.SRun{}, Program: "/no/such/app", Reason: transport.ReasonNotFound},
 		{Via: transport.SRun{}, Program: "/tmp", Reason: transport.ReasonNotRunnable},
 	})
+}
+
+// short is a patience that ends: what it is for does not come.
+const short = 3 * time.Second
+
+// TestTurn: a task whose turn does not come is no hang, and the error says what it waited for.
+func TestTurn(t *testing.T) {
+	p := place(t)
+	order(t, "scontrol", "update", "NodeName="+node, "State=DRAIN", "Reason=test")
+	t.Cleanup(func() { order(t, "scontrol", "update", "NodeName="+node, "State=RESUME") })
+	err := ways.Die.On(delivery.Once{Via: transport.SRun{}, Program: p.Program, Patience: short})(0)
+	busy(t, err)
+}
+
+// TestStep: within a job, a session waits for another one's end, and says so, unless steps share what the job has.
+func TestStep(t *testing.T) {
+	p := place(t)
+	said := order(t, "salloc", "--no-shell", "--nodes=1", "--ntasks=1")
+	_, job, _ := strings.Cut(said, "Granted job allocation ")
+	job, _, _ = strings.Cut(job, "\n")
+	t.Cleanup(func() { order(t, "scancel", job) })
+	t.Setenv("SLURM_JOB_ID", job)
+	open := func(patience time.Duration) error {
+		s, err := delivery.Open(t.Context(), transport.SRun{}, session.Options{Program: p.Program, Patience: patience})
+		if err != nil {
+			return err
+		}
+		t.Cleanup(func() {
+			if err := s.Close(); err != nil {
+				t.Errorf("close: %v", err)
+			}
+		})
+		_, err = ways.Whoami.On(s)()
+		return err
+	}
+	if err := open(time.Minute); err != nil {
+		t.Fatalf("%+v", err)
+	}
+	busy(t, open(short))
+	t.Setenv("SLURM_OVERLAP", "1")
+	if err := open(time.Minute); err != nil {
+		t.Errorf("with SLURM_OVERLAP: %+v", err)
+	}
+}
+
+// TestVariables: variables for srun that would have streams go elsewhere have no effect; the one that cannot be undone is no hang.
+func TestVariables(t *testing.T) {
+	p := place(t)
+	once := delivery.Once{Via: transport.SRun{}, Program: p.Program}
+	for _, name := range []string{"SLURM_STDINMODE", "SLURM_STDOUTMODE", "SLURM_STDERRMODE"} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(name, "none")
+			if _, err := ways.Whoami.On(once)(); err != nil {
+				t.Errorf("%+v", err)
+			}
+		})
+	}
+	t.Run("SLURM_LABELIO", func(t *testing.T) {
+		t.Setenv("SLURM_LABELIO", "1")
+		once.Patience = short
+		_, err := ways.Whoami.On(once)()
+		if err == nil || !strings.Contains(err.Error(), `skipped: "0: `) {
+			t.Errorf("%+v", err)
+		}
+	})
+}
+
+// busy looks that the error is about resources that are not free.
+func busy(t *testing.T, err error) {
+	t.Helper()
+	var e *box.TransportError
+	if !errors.As(err, &e) || !strings.HasPrefix(e.Reason, transport.ReasonBusy+"; ") || !strings.Contains(err.Error(), "no answer within 3s") {
+		t.Errorf("%+v", err)
+	}
+}
+
+// order gives Slurm an order.
+func order(t *testing.T, name string, args ...string) (said string) {
+	t.Helper()
+	out, err := exec.Command(name, args...).CombinedOutput() //nolint:noctx // at a test's end, too
+	if err != nil {
+		t.Fatalf("%s: %v: %s", name, err, out)
+	}
+	return string(out)
 }

@@ -1,15 +1,17 @@
 // Package transporttest checks that a transport keeps its promises: argv arrives byte for byte, stdin and stdout are
-// clean, the exit code comes back, nonsense is refused, and the text form reads back.
+// clean and wait for nothing, the exit code comes back, nonsense is refused, and the text form reads back.
 package transporttest
 
 import (
 	"bytes"
 	"errors"
+	"io"
 	"math/rand/v2"
 	"os/exec"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/seed354a1416/deliveryboy/transport"
@@ -33,6 +35,7 @@ func Local(t *testing.T, via transport.Transport, argv []string) *exec.Cmd {
 func Run(t *testing.T, via transport.Transport, run Runner) {
 	t.Run("argv", func(t *testing.T) { argvArrives(t, via, run) })
 	t.Run("streams", func(t *testing.T) { streamsAreClean(t, via, run) })
+	t.Run("at once", func(t *testing.T) { bytesPassAtOnce(t, via, run) })
 	t.Run("exit", func(t *testing.T) { exitCodeReturns(t, via, run) })
 	t.Run("refuses", func(t *testing.T) { refusesNonsense(t, via) })
 	t.Run("pure", func(t *testing.T) { leavesArgvAlone(t, via) })
@@ -120,6 +123,34 @@ func streamsAreClean(t *testing.T, via transport.Transport, run Runner) {
 	}
 	if !bytes.Equal(out, data) {
 		t.Errorf("stdin did not come back on stdout: %d bytes, want %d", len(out), len(data))
+	}
+}
+
+// bytesPassAtOnce has bytes without a line's end pass while more may follow: a worker's replies are such.
+func bytesPassAtOnce(t *testing.T, via transport.Transport, run Runner) {
+	cmd := run(t, via, []string{"/bin/cat"})
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	late := time.AfterFunc(time.Minute, func() { _ = in.Close() }) // then they come, with the end
+	got := make([]byte, 3)
+	if _, err = in.Write([]byte("a\x00b")); err == nil {
+		_, err = io.ReadFull(out, got)
+	}
+	if !late.Stop() || err != nil || string(got) != "a\x00b" {
+		t.Errorf("bytes wait for more of them: %q, %v", got, err)
+	}
+	_ = in.Close()
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
 	}
 }
 
