@@ -29,7 +29,9 @@ with --allow-uid 0666 and 0711. There is no form for TCP: put ssh before the soc
 With --daemonize, serve returns when clients can connect, and the kernel stays: in a
 session of its own, with directory / and umask 077, and its log in the state directory.
 
-Started by systemd with a socket, serve takes that one; see kernel unit.`,
+Started by systemd with a socket, serve takes that one; see kernel unit. It tells systemd
+when it is ready. If a kernel runs there already, of which systemd does not know, serve
+makes it known, and ends.`,
 		Example: `  deliveryboy kernel serve
   deliveryboy kernel serve --daemonize --pidfile /run/app/kernel.pid --socket /run/app/kernel.sock`,
 		Args: exactly(0, ""),
@@ -55,10 +57,13 @@ Started by systemd with a socket, serve takes that one; see kernel unit.`,
 // serveKernel is the kernel in this process.
 func (t *terminal) serveKernel(set kernel.Settings) error {
 	var l *net.UnixListener
-	if set.Socket == "" && handed() {
+	if handed() {
 		var err error
 		if l, err = handedUnix(); err != nil {
 			return err
+		}
+		if path := l.Addr().String(); set.Socket != "" && set.Socket != path {
+			return &usageError{what: "flag --socket", value: quote(set.Socket), why: "is not the socket of systemd, which is " + quote(path)}
 		}
 	}
 	code, err := server.Run(set, l, func() {})

@@ -69,4 +69,7 @@ type Exit struct {
 type Options struct {
 	Argv []string // the program, and what has it be a server
 	Held []Held   // what is kept from the beginning; the files are the holder's from then on
+
+	// Ready, if not nil, is called once, when the first server is ready; not by Become.
+	Ready func()
 }

@@ -24,6 +24,7 @@ type holder struct {
 	previous int       // of the one before, until a server of the program has been ready; -1: none
 
 	server  server
+	first   func() // called when the first server is ready; nil: nothing is, or no more
 	signals chan os.Signal
 	ends    chan os.Signal // SIGTERM and SIGINT
 	stop    bool           // the server has been told to end
@@ -45,7 +46,7 @@ const stopWait = 20 * time.Second
 // own accord, or after a SIGTERM or SIGINT, which it passes on; or if a server cannot even get ready for the first time.
 // The result is the exit code of that server.
 func Run(o Options) (code int, err error) {
-	h := &holder{argv: o.Argv, kept: map[string]*thing{}, exits: map[Process]Exit{}, previous: -1}
+	h := &holder{argv: o.Argv, first: o.Ready, kept: map[string]*thing{}, exits: map[Process]Exit{}, previous: -1}
 	if h.program, err = self(); err != nil {
 		return 1, err
 	}
@@ -194,6 +195,10 @@ func (h *holder) handle(m message) {
 		delete(h.exits, Process{m.PID, m.Start})
 	case opReady:
 		h.server.ready, h.server.first = true, false
+		if h.first != nil {
+			h.first()
+			h.first = nil
+		}
 		if h.previous >= 0 {
 			_ = unix.Close(h.previous)
 			h.previous = -1

@@ -8,12 +8,16 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/seed354a1416/deliveryboy/internal/detached"
 	"github.com/seed354a1416/deliveryboy/internal/doorway"
+	"github.com/seed354a1416/deliveryboy/internal/sdnotify"
 	"github.com/seed354a1416/deliveryboy/kernel"
 	"github.com/seed354a1416/deliveryboy/kernel/holder"
 )
@@ -39,8 +43,8 @@ func report(code int, err error) int {
 }
 
 // Run is a kernel in this process and its children: this one becomes the holder. A listener that is there already, such as
-// one of systemd's, takes the place of the settings' socket; nil for none. Ready is called when clients can connect. The
-// result is an exit code.
+// one of systemd's, takes the place of the settings' socket; nil for none. Ready is called when clients can connect; a service
+// manager that has started this process is told when they are answered. The result is an exit code.
 func Run(set kernel.Settings, l *net.UnixListener, ready func()) (code int, err error) {
 	if runtime.GOOS != "linux" {
 		return 1, holder.ErrSystem
@@ -51,11 +55,18 @@ func Run(set kernel.Settings, l *net.UnixListener, ready func()) (code int, err 
 	if err := set.Complete(); err != nil {
 		return 1, err
 	}
+	manager := sdnotify.Take()
 	control, err := open(set, l)
+	if errors.Is(err, kernel.ErrRunning) && manager != nil {
+		if unknown := makeKnown(set, manager); unknown != nil {
+			return 1, fmt.Errorf("%w, and does not say who it is: %w", err, unknown)
+		}
+		return 0, nil
+	}
 	if err != nil {
 		return 1, err
 	}
-	note, err := json.Marshal(set)
+	note, err := json.Marshal(settled{set, l != nil})
 	if err != nil {
 		return 1, err
 	}
@@ -73,7 +84,18 @@ func Run(set kernel.Settings, l *net.UnixListener, ready func()) (code int, err 
 	return holder.Run(holder.Options{
 		Argv: []string{name, detached.Verb, roleServer, set.Socket}, // the path is for those who look at processes
 		Held: []holder.Held{control},
+		Ready: func() {
+			if err := manager.Tell("READY=1", "MAINPID="+strconv.Itoa(os.Getpid())); err != nil {
+				fmt.Fprintln(os.Stderr, "deliveryboy: kernel:", err)
+			}
+		},
 	})
+}
+
+// settled is what servers have to know. Given says that the socket is somebody else's, such as systemd's.
+type settled struct {
+	kernel.Settings
+	Given bool
 }
 
 // open makes what only one kernel can have.
@@ -83,7 +105,11 @@ func open(set kernel.Settings, l *net.UnixListener) (holder.Held, error) {
 	if err = checkState(set.State); err != nil {
 		return holder.Held{}, err
 	}
-	if l == nil {
+	if l != nil {
+		if lock, err = lockState(set.State); err != nil {
+			return holder.Held{}, err
+		}
+	} else {
 		if l, lock, err = doorway.Open(set.Socket, len(set.AllowUIDs) > 0); err != nil {
 			if errors.Is(err, doorway.ErrTaken) {
 				err = fmt.Errorf("socket %q: %w", set.Socket, kernel.ErrRunning)
@@ -102,11 +128,28 @@ func open(set kernel.Settings, l *net.UnixListener) (holder.Held, error) {
 			return holder.Held{}, err
 		}
 	}
-	files := []*os.File{file}
-	if lock != nil {
-		files = append(files, lock)
+	return holder.Held{Files: []*os.File{file, lock}}, nil
+}
+
+// lockState takes a state whose socket has no lock beside it.
+func lockState(dir string) (*os.File, error) {
+	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("kernel: %w", err)
 	}
-	return holder.Held{Files: files}, nil
+	raw, err := lock.SyscallConn()
+	if err == nil {
+		failed := raw.Control(func(fd uintptr) { err = unix.Flock(int(fd), unix.LOCK_EX|unix.LOCK_NB) })
+		err = errors.Join(failed, err)
+	}
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		err = kernel.ErrRunning
+	}
+	if err != nil {
+		lock.Close()
+		return nil, fmt.Errorf("kernel: state %q: %w", dir, err)
+	}
+	return lock, nil
 }
 
 // serveHeld is the server of a holder.
@@ -123,7 +166,7 @@ func serveHeld() (code int, err error) {
 		return 1, errors.New("kernel: the holder has no control socket")
 	}
 	control := past.Held[at]
-	var set kernel.Settings
+	var set settled
 	if err := json.Unmarshal(control.Note, &set); err != nil {
 		return 1, fmt.Errorf("kernel: settings: %w", err)
 	}
@@ -148,7 +191,6 @@ func serveHeld() (code int, err error) {
 	if err := link.Ready(); err != nil {
 		return 1, err
 	}
-	notify(past.Holder)
 	s.facts = append(s.facts, fact{"holder", func() string {
 		if link.Lost() {
 			return "lost"
@@ -158,7 +200,7 @@ func serveHeld() (code int, err error) {
 	s.listen()
 	s.renewHolder()
 	err = s.Serve(endings.ctx)
-	if len(control.Files) > 1 { // not systemd's
+	if !set.Given && len(control.Files) > 1 { // an older holder has no lock of a socket that it was given
 		err = errors.Join(err, os.Remove(set.Socket))
 	}
 	return 0, err

@@ -180,37 +180,86 @@ func TestDefaultPlaces(t *testing.T) {
 	}
 }
 
-// TestSystemd: a kernel with a socket of systemd's, which it tells that it is ready. This test plays systemd.
-func TestSystemd(t *testing.T) {
+// A service is a kernel with a socket of systemd's, which it tells how it is. The test plays systemd.
+type service struct {
+	socket, state string
+	file          *os.File // the socket
+	news          *net.UnixConn
+}
+
+func newService(t *testing.T) *service {
 	set := place(t, 0)
 	dir := filepath.Dir(set.State)
-	path := filepath.Join(dir, "sd.sock")
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	s := &service{socket: filepath.Join(dir, "sd.sock"), state: set.State}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: s.socket, Net: "unix"})
 	must(t, err)
-	defer l.Close()
-	file, err := l.File()
+	t.Cleanup(func() { _ = l.Close() })
+	s.file, err = l.File()
 	must(t, err)
-	defer file.Close()
-	news, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "notify"), Net: "unixgram"})
+	t.Cleanup(func() { _ = s.file.Close() })
+	s.news, err = net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "notify"), Net: "unixgram"})
 	must(t, err)
-	defer news.Close()
+	t.Cleanup(func() { _ = s.news.Close() })
+	must(t, s.news.SetReadDeadline(time.Now().Add(time.Minute)))
+	return s
+}
+
+// start starts the service's process.
+func (s *service) start(t *testing.T) *exec.Cmd {
+	t.Helper()
 	cmd := exec.CommandContext(limited(t), "/bin/sh", "-c", `exec "$0"`, st.Binary)
-	text := fmt.Sprintf(`{"Settings":{"State":%q}}`, set.State)
-	cmd.Env = append(os.Environ(), "KERNEL_ROLE=systemd", "KERNEL_ORDER="+text, "NOTIFY_SOCKET="+filepath.Join(dir, "notify"))
-	cmd.ExtraFiles, cmd.Stdout, cmd.Stderr = []*os.File{file}, os.Stdout, os.Stderr
+	cmd.Env = append(os.Environ(), "KERNEL_ROLE=systemd", fmt.Sprintf(`KERNEL_ORDER={"Settings":{"State":%q}}`, s.state),
+		"NOTIFY_SOCKET="+s.news.LocalAddr().String())
+	cmd.ExtraFiles, cmd.Stdout, cmd.Stderr = []*os.File{s.file}, os.Stdout, os.Stderr
 	must(t, cmd.Start())
-	must(t, news.SetReadDeadline(time.Now().Add(time.Minute)))
+	return cmd
+}
+
+// hears looks that systemd is told that the service is ready, and its main process.
+func (s *service) hears(t *testing.T, pid int) {
+	t.Helper()
 	buf := make([]byte, 1000)
-	n, err := news.Read(buf)
-	if want := fmt.Sprintf("READY=1\nMAINPID=%d\n", cmd.Process.Pid); string(buf[:n]) != want || err != nil {
-		t.Errorf("systemd hears %q, %v", buf[:n], err)
+	n, err := s.news.Read(buf)
+	if want := fmt.Sprintf("READY=1\nMAINPID=%d\n", pid); string(buf[:n]) != want || err != nil {
+		t.Errorf("systemd hears %q, %v, and not %q", buf[:n], err, want)
 	}
-	c := open(t, kernel.Options{Socket: path})
+}
+
+// TestSystemd: the kernel tells that it is ready, and leaves systemd's socket where it is.
+func TestSystemd(t *testing.T) {
+	s := newService(t)
+	cmd := s.start(t)
+	s.hears(t, cmd.Process.Pid)
+	c := open(t, kernel.Options{Socket: s.socket})
 	must(t, c.Set(limited(t), "a", "b"))
 	must(t, c.Close())
 	must(t, cmd.Process.Signal(syscall.SIGTERM))
 	must(t, cmd.Wait())
-	if _, err := os.Lstat(path); err != nil {
+	if _, err := os.Lstat(s.socket); err != nil {
 		t.Errorf("systemd's socket is removed: %v", err)
+	}
+}
+
+// TestSystemdHolderDies: systemd sees that the process has died which it watched, and starts the service again; that makes the
+// kernel known which goes on, and is not one of its own.
+func TestSystemdHolderDies(t *testing.T) {
+	for range rounds(3) {
+		s := newService(t)
+		first := s.start(t)
+		s.hears(t, first.Process.Pid)
+		c := open(t, kernel.Options{Socket: s.socket})
+		heir := serverOf(t, c)
+		must(t, c.Set(limited(t), "a", "b"))
+		must(t, first.Process.Kill())
+		_ = first.Wait()
+		again := s.start(t)
+		s.hears(t, heir)
+		must(t, again.Wait())
+		if got, err := c.Get(limited(t), "a"); string(got) != "b" || err != nil {
+			t.Errorf("%q, %v", got, err)
+		}
+		must(t, c.Close())
+		must(t, syscall.Kill(heir, syscall.SIGTERM))
+		stop(t, kernel.Settings{Socket: s.socket, State: s.state})
 	}
 }
