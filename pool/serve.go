@@ -44,6 +44,9 @@ func Serve(ctx context.Context, o ServeOptions) error {
 		}
 		return err
 	}
+	if o.Ready != nil {
+		o.Ready()
+	}
 	return errors.Join(s.listen(ctx, l), s.Close())
 }
 

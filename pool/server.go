@@ -38,6 +38,9 @@ type ServeOptions struct {
 	MaxAccepts     int64         // after so many clients the server ends; 0: never
 	Patience       time.Duration // how long a client may take to say what it wants; 0: 10s
 
+	// Ready, if not nil, is called when clients can connect and are served, by [Serve].
+	Ready func()
+
 	// Log gets a record for each client, what was refused, and what happens to workers. Nil: slog.Default.
 	Log *slog.Logger
 }

@@ -16,10 +16,11 @@ func newKernelUnit(t *terminal) *cobra.Command {
 		Use:   "unit [flags] service|socket",
 		Short: "Print a unit for systemd",
 		Long: `unit prints a unit with which systemd starts the kernel, with the path of this program in it:
-the service, or the socket whose first client starts it.
+the service, which may do without the socket, or the socket whose first client starts it.
 
-systemd does not end what the kernel has started when it ends the kernel; remove KillMode
-to have it do so.`,
+systemctl reload has the kernel become the program that is installed now; nothing is lost.
+systemctl stop and restart end it: its processes go on, but those that print get SIGPIPE, and
+its sockets are closed. Remove KillMode to have its processes end with it.`,
 		Example: `  deliveryboy kernel unit service > /etc/systemd/system/deliveryboy-kernel.service
   deliveryboy kernel unit socket > /etc/systemd/system/deliveryboy-kernel.socket
   systemctl enable --now deliveryboy-kernel.socket`,
@@ -53,24 +54,33 @@ to have it do so.`,
 	return cmd
 }
 
-// Both units name the state, since with a socket of systemd's the default would be beside that.
+// serviceUnit names socket and state: it may be started without the socket's unit, and with it the default of the state would be
+// beside the socket. What the kernel starts may be many processes, of several users: none of them speaks to systemd for it
+// (NotifyAccess), and that one dies of a lack of memory does not end the others. A client may come at any time, however often
+// the kernel has ended before: with a limit of starts, systemd would close the socket.
 func serviceUnit(exe string, set kernel.Settings) string {
+	exe, socket, state := unitWord(exe), unitWord(set.Socket), unitWord(set.State)
 	return fmt.Sprintf(`[Unit]
 Description=deliveryboy kernel: sockets, values and processes for programs that restart
+StartLimitIntervalSec=0
 
 [Service]
 Type=notify
-NotifyAccess=all
-ExecStart=%s kernel serve --state %s
+NotifyAccess=main
+ExecStart=%s kernel serve --socket %s --state %s
+ExecReload=%s kernel upgrade --socket %s --binary %s
 KillMode=process
 Restart=on-failure
+RestartSec=1
+OOMPolicy=continue
+TasksMax=infinity
 LimitNOFILE=65536
 UMask=0077
 
 [Install]
 WantedBy=default.target
 Also=deliveryboy-kernel.socket
-`, unitWord(exe), unitWord(set.State))
+`, exe, socket, state, exe, socket, exe)
 }
 
 func socketUnit(set kernel.Settings) string {

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/seed354a1416/deliveryboy/internal/sdnotify"
 	"github.com/seed354a1416/deliveryboy/pool"
 )
 
@@ -56,7 +57,8 @@ All that a client has done at one time runs in one worker, and more clients than
 wait for their turn. A worker that hangs, or has served so many turns, is replaced.
 
 At SIGTERM or SIGINT serve takes no more clients and commands, waits for those that run
-as long as --drain says, ends them, and ends with status 0.`,
+as long as --drain says, ends them, and ends with status 0. Started by systemd, it tells that
+when it is ready.`,
 		Example: `  deliveryboy pool serve --pool-size 4 --task-timeout 1m
   deliveryboy pool serve --socket /run/errands/pool.sock --rules /etc/errands.rules`,
 		Args: exactly(0, ""),
@@ -66,6 +68,12 @@ as long as --drain says, ends them, and ends with status 0.`,
 				return err
 			}
 			o.Log = slog.New(slog.NewTextHandler(t.err, nil))
+			manager := sdnotify.Take()
+			o.Ready = func() {
+				if err := manager.Tell("READY=1"); err != nil {
+					o.Log.Error(err.Error())
+				}
+			}
 			title("pool master")
 			return pool.Serve(cmd.Context(), o)
 		},

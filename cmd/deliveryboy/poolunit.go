@@ -19,7 +19,9 @@ func newPoolUnit(t *terminal) *cobra.Command {
 		Use:   "unit [flags]",
 		Short: "Print a unit for systemd that serves a pool",
 		Long: `unit prints a service for systemd, with the path of this program and the flags in it. Its
-socket is in a directory below /run that systemd makes.`,
+socket is in a directory below /run that systemd makes. When systemd stops it, commands have
+the time of --drain; then all is killed that is left. With --max-accepts it is started again
+each time.`,
 		Example: `  deliveryboy pool unit --user www-data --pool-size 4 > /etc/systemd/system/deliveryboy-pool.service
   systemctl enable --now deliveryboy-pool`,
 		Args: exactly(0, ""),
@@ -53,8 +55,13 @@ socket is in a directory below /run that systemd makes.`,
 	return cmd
 }
 
+// poolUnit has the pool alone hear that it is to end (KillMode=mixed): it has commands go on for a while. That one of them dies of
+// a lack of memory does not end the others.
 func poolUnit(exe, user, dir string, set *poolFlags) string {
-	mode, owner := "0700", ""
+	mode, owner, restart := "0700", "", "on-failure"
+	if set.accepts > 0 {
+		restart = "always"
+	}
 	if set.rules != "" {
 		mode = "0711" // who may do what is looked at when they connect
 	}
@@ -63,20 +70,24 @@ func poolUnit(exe, user, dir string, set *poolFlags) string {
 	}
 	return fmt.Sprintf(`[Unit]
 Description=deliveryboy pool: workers that wait for commands
+StartLimitIntervalSec=0
 
 [Service]
-Type=exec
+Type=notify
 %sExecStart=%s
 RuntimeDirectory=%s
 RuntimeDirectoryMode=%s
-Restart=on-failure
+KillMode=mixed
+Restart=%s
+RestartSec=1
+OOMPolicy=continue
 TimeoutStopSec=%d
 LimitNOFILE=65536
 UMask=0077
 
 [Install]
 WantedBy=multi-user.target
-`, owner, strings.Join(set.argv(exe), " "), dir, mode, int(set.drain.Seconds())+75)
+`, owner, strings.Join(set.argv(exe), " "), dir, mode, restart, int(set.drain.Seconds())+75)
 }
 
 // argv is the command line of serve, quoted for systemd.
