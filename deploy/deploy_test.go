@@ -135,6 +135,24 @@ func files(t *testing.T, dir string) (names []string) {
 	return names
 }
 
+// TestOneLine: a line break would make a transport start another shell, which puts it back behind a login shell.
+func TestOneLine(t *testing.T) {
+	p, err := Prepare(Options{On: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, word := range p.Argv("a.b") {
+		if strings.Contains(word, "\n") {
+			t.Errorf("a word with a line break: %q", word)
+		}
+	}
+	for i, line := range strings.Split(source, "\n") {
+		if code := strings.TrimLeft(line, "\t"); !strings.HasPrefix(code, "#") && (strings.Contains(code, " # ") || strings.HasSuffix(code, "\\")) {
+			t.Errorf("bootstrap.sh:%d: %q does not end where its line ends", i+1, line)
+		}
+	}
+}
+
 func TestBringOnceThenFind(t *testing.T) {
 	for name, shell := range shells(t) {
 		t.Run(name, func(t *testing.T) {

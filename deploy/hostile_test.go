@@ -135,7 +135,7 @@ var tools = []string{"cat", "chmod", "head", "id", "ls", "mkdir", "mv", "rm", "r
 
 func TestFewTools(t *testing.T) {
 	for name, shell := range shells(t) {
-		for more, extra := range map[string][]string{"none": nil, "stat": {"stat"}, "gzip and sha256sum": {"gzip", "sha256sum"}} {
+		for more, extra := range map[string][]string{"none": nil, "stat": {"stat"}, "gzip and sha256sum": {"gzip", "sha256sum"}, "gzip and openssl": {"gzip", "openssl"}} {
 			t.Run(name+" with "+more, func(t *testing.T) {
 				home := t.TempDir()
 				f := farIn(t, shell, home)

@@ -16,16 +16,26 @@ import (
 //go:embed bootstrap.sh
 var source string
 
-// script is the source as it travels: without comments and indents.
+// script is the source as it travels: without comments and indents, and in one line. With a line break in it a transport
+// would need another shell, as some login shells take that for an end even within quotes.
 var script = sync.OnceValue(func() string {
 	var b strings.Builder
 	for line := range strings.Lines(source) {
-		if line = strings.TrimLeft(line, "\t"); line != "\n" && !strings.HasPrefix(line, "#") {
-			b.WriteString(line)
+		if line = strings.Trim(line, "\t\n"); line != "" && line[0] != '#' {
+			b.WriteString(line + joint(line))
 		}
 	}
 	return b.String()
 })
+
+// joint stands between a line and the next one.
+func joint(line string) string {
+	switch line[strings.LastIndexByte(line, ' ')+1:] {
+	case "{", "in", "then", "else", "do", ";;", "|", "||", "&&":
+		return " "
+	}
+	return "; "
+}
 
 // A Plan is what is to be brought to one far side.
 type Plan struct {
