@@ -4,11 +4,13 @@ package systemd
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
-// TestVerify: systemd finds nothing to say about any unit that is printed.
+// TestVerify: systemd finds nothing to say about any unit that is printed. What it says of others is the machine's.
 func TestVerify(t *testing.T) {
 	if why := missing("systemd-analyze"); why != "" {
 		t.Skip("NOT TESTED: ", why)
@@ -36,8 +38,12 @@ func TestVerify(t *testing.T) {
 				}
 				args = append(args, path)
 			}
-			if said := command(t, "systemd-analyze", args...); said != "" {
-				t.Error(said)
+			out, err := exec.Command("systemd-analyze", args...).CombinedOutput() //nolint:noctx // it ends by itself
+			switch {
+			case strings.Contains(string(out), "deliveryboy"):
+				t.Errorf("%v: %s", err, out)
+			case err != nil:
+				t.Skipf("NOT TESTED: systemd-analyze is no help here: %v: %s", err, out)
 			}
 		})
 	}
