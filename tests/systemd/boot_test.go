@@ -23,7 +23,7 @@ systemctl daemon-reload`)
 		test func(*testing.T, *container)
 	}{
 		{"activation", testActivation}, {"restart", testRestart}, {"reload", testReload}, {"strangers", testStrangers},
-		{"holder", testHolder}, {"idle", testIdle}, {"alone", testAlone}, {"pool", testPool}, {"drain", testDrain}, {"accepts", testAccepts},
+		{"holder", testHolder}, {"idle", testIdle}, {"alone", testAlone}, {"user", testUser}, {"pool", testPool}, {"drain", testDrain}, {"accepts", testAccepts},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.test(t, c) })
 	}
@@ -124,6 +124,33 @@ func testAlone(t *testing.T, c *container) {
 	c.until(t, "[ $("+mainPID+") = $("+holder+") ] && systemctl is-active deliveryboy-kernel.service", "active")
 	c.sh(t, "systemctl stop deliveryboy-kernel.service")
 	c.is(t, "ls /run/deliveryboy/kernel.sock 2>/dev/null || true", "")
+}
+
+// testUser: a user's own kernel, under that user's systemd. How that one comes to run is no matter of ours.
+func testUser(t *testing.T, c *container) {
+	c.sh(t, `mkdir -p /run/user/app; chown app /run/user/app; chmod 700 /run/user/app
+systemd-run -q --unit=user-systemd -p User=app -p Delegate=yes -p Type=notify -E XDG_RUNTIME_DIR=/run/user/app -E HOME=/tmp/app /lib/systemd/systemd --user
+cat > /usr/local/bin/as-app << "end"
+#!/bin/bash
+exec env XDG_RUNTIME_DIR=/run/user/app HOME=/tmp/app setpriv --reuid app --regid app --clear-groups bash -euc "$1"
+end
+chmod 755 /usr/local/bin/as-app`)
+	const (
+		main  = "systemctl --user show --value -p MainPID deliveryboy-kernel"
+		known = "as-app '[ $(" + main + `) = $(deliveryboy kernel status --json | grep -o "holder.*[0-9]" | grep -o "[0-9]*$") ] && systemctl --user is-active deliveryboy-kernel.service'`
+	)
+	c.sh(t, `as-app 'mkdir -p ~/.config/systemd/user; cd ~/.config/systemd/user
+deliveryboy kernel unit service > deliveryboy-kernel.service
+deliveryboy kernel unit socket > deliveryboy-kernel.socket
+systemctl --user daemon-reload; systemctl --user enable --now deliveryboy-kernel.socket
+deliveryboy kernel shell make process sleeper -- sleep 100000'`)
+	c.is(t, known, "active")
+	c.sh(t, "as-app 'systemctl --user reload deliveryboy-kernel'")
+	c.is(t, known, "active")
+	c.sh(t, "kill -KILL $(as-app '"+main+"')")
+	c.until(t, known, "active")
+	c.is(t, "as-app '"+sleeper+" | grep -o running=yes'", "running=yes")
+	c.sh(t, "as-app 'systemctl --user stop deliveryboy-kernel.socket deliveryboy-kernel.service'; systemctl stop user-systemd")
 }
 
 const runs = "deliveryboy pool run --user app --socket /run/deliveryboy-pool/pool.sock -- "

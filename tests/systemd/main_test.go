@@ -60,7 +60,7 @@ func boot(t *testing.T) *container {
 	command(t, "docker", "run", "-d", "--name", c.name, "--network", "none", "--cap-add", "SYS_ADMIN",
 		"--security-opt", "apparmor=unconfined", "--cgroupns=private", "--tmpfs", "/run", "--tmpfs", "/run/lock", "--tmpfs", "/tmp",
 		"-e", "container=docker", from, "/bin/bash", "-c",
-		"mount -o remount,bind,rw /sys/fs/cgroup; exec /lib/systemd/systemd --log-target=journal")
+		"for m in /sys/fs/cgroup /sys/fs/cgroup/systemd; do mount -o remount,bind,rw $m; done; exec /lib/systemd/systemd --log-target=journal")
 	c.until(t, "systemctl is-system-running", "running", "degraded")
 	t.Log(c.sh(t, "systemctl --version | head -n 1"))
 	command(t, "docker", "cp", program, c.name+":/usr/local/bin/deliveryboy")
