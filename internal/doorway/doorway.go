@@ -12,10 +12,15 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/seed354a1416/deliveryboy/internal/pathway"
 )
 
 // ErrTaken says that another server listens on that socket.
 var ErrTaken = errors.New("another server is there")
+
+// ErrSilent comes with ErrTaken where that server has the lock, and neither listened nor ended for a while.
+var ErrSilent = errors.New("it has the lock, and does not listen; it may be stopped")
 
 // Open opens the socket. The lock beside it, held for as long as it is open, keeps two servers from taking it for a dead
 // one's at once. Guests says that other users are to reach it: the mode is then 0666, else 0600.
@@ -23,7 +28,7 @@ func Open(path string, guests bool) (l *net.UnixListener, lock *os.File, err err
 	if err := CheckDir(filepath.Dir(path), guests); err != nil {
 		return nil, nil, err
 	}
-	lock, err = os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	lock, err = OpenLock(path + ".lock")
 	if err != nil {
 		return nil, nil, err
 	}
@@ -47,6 +52,26 @@ func Open(path string, guests bool) (l *net.UnixListener, lock *os.File, err err
 	return l, lock, nil
 }
 
+// OpenLock opens a file that is there to be locked, or makes it. Where others may make files, too, as in /tmp, it may be
+// somebody else's, who could keep it locked for ever; that is an error.
+func OpenLock(path string) (*os.File, error) {
+	lock, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	info, err := lock.Stat()
+	if err == nil {
+		if st, ok := info.Sys().(*syscall.Stat_t); !ok || int(st.Uid) != os.Geteuid() || !info.Mode().IsRegular() {
+			err = fmt.Errorf("lock %q: it is no file of this user's, and others could keep it locked; remove it, or choose a directory of your own", path)
+		}
+	}
+	if err != nil {
+		lock.Close()
+		return nil, err
+	}
+	return lock, nil
+}
+
 // comesOrGoes is how long a server may have the lock and not listen: it starts, or ends.
 const comesOrGoes = 10 * time.Second
 
@@ -63,8 +88,10 @@ func take(lock *os.File, path string) error {
 			return failed
 		case !errors.Is(err, unix.EWOULDBLOCK):
 			return err
-		case listens(path), time.Now().After(deadline):
+		case listens(path):
 			return ErrTaken
+		case time.Now().After(deadline):
+			return fmt.Errorf("%w: %w", ErrTaken, ErrSilent)
 		}
 	}
 }
@@ -103,11 +130,20 @@ func (e *DirError) Error() string {
 
 func (e *DirError) Unwrap() error { return e.Err }
 
-// CheckDir makes the directory, and refuses one in which somebody else could put another socket in the place of ours. What
-// it would be in has to be there, and is not the root directory: a path with a slip of the pen is not made. Errors are of
-// type *[DirError].
+// CheckDir makes the directory, and refuses one in which somebody else could put another socket in the place of ours, or that
+// somebody could replace: in one that they can write to, or whose links are theirs. What it would be in has to be there, and
+// is not the root directory: a path with a slip of the pen is not made. Errors are of type *[DirError].
 func CheckDir(dir string, guests bool) error {
-	info, err := os.Stat(dir)
+	if err := checkWay(filepath.Dir(dir)); err != nil {
+		return err
+	}
+	info, err := os.Lstat(dir)
+	if err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		if err := checkWay(dir); err != nil {
+			return err
+		}
+		info, err = os.Stat(dir)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := makeDir(dir, guests); err != nil {
 			return err
@@ -127,6 +163,21 @@ func CheckDir(dir string, guests bool) error {
 		return &DirError{dir, fmt.Sprintf("group or others can write to it (mode %04o)", info.Mode().Perm()), nil}
 	}
 	return nil
+}
+
+// checkWay refuses a directory that others than root and this user could replace. Whether it is there, others say.
+func checkWay(dir string) error {
+	path, err := filepath.Abs(dir)
+	if err == nil {
+		_, _, err = pathway.Walk(path, pathway.Own)
+	}
+	switch {
+	case err == nil, errors.Is(err, fs.ErrNotExist):
+		return nil
+	case errors.As(err, new(*fs.PathError)):
+		return &DirError{dir, "it cannot be looked at", err}
+	}
+	return &DirError{dir, "others could replace it", err}
 }
 
 // makeDir makes a directory that is not there, unless somebody else just did.

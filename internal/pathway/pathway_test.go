@@ -87,3 +87,33 @@ func TestLook(t *testing.T) {
 		t.Errorf("%v, after %q", err, seen)
 	}
 }
+
+// TestMake: directories are made in places of root's and this user's, and nothing is left where others could change them.
+func TestMake(t *testing.T) {
+	t.Parallel()
+	top, err := filepath.EvalSymlinks(t.TempDir())
+	must(t, err)
+	for range 2 {
+		must(t, Make(filepath.Join(top, "a", "b", "c")))
+	}
+	if info, err := os.Stat(filepath.Join(top, "a")); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("%v, %v", info, err)
+	}
+	open := filepath.Join(top, "open")
+	must(t, os.Mkdir(open, 0o700))
+	must(t, os.Chmod(open, 0o777))
+	must(t, os.Symlink("open", filepath.Join(top, "link")))
+	must(t, os.Symlink("none", filepath.Join(top, "nowhere")))
+	must(t, os.WriteFile(filepath.Join(top, "file"), nil, 0o600))
+	for _, path := range []string{"open/x/y", "link/x", "nowhere/x", "file", "file/x"} {
+		if err := Make(filepath.Join(top, path)); err == nil {
+			t.Errorf("%s is made", path)
+		}
+	}
+	if list, err := os.ReadDir(open); err != nil || len(list) > 0 {
+		t.Errorf("in the directory that others can change there is %v, %v", list, err)
+	}
+	if _, err := os.Lstat(filepath.Join(top, "none")); err == nil {
+		t.Error("what a link leads to is made")
+	}
+}
