@@ -41,13 +41,25 @@ type heldNumbers struct {
 // its children. It returns only if that fails; then nothing has changed.
 func Become(o Options) error {
 	m := manifest{Version: version, Argv: o.Argv, Previous: -1}
-	for _, h := range o.Held {
-		_ = withFDs(h.Files, nil, func(fds []int) error {
-			m.Held = append(m.Held, heldNumbers{h.Key, h.Note, h.Who, slices.Clone(fds)})
-			return nil
-		})
+	return m.hold(o.Held, func() error { return m.exec("/proc/self/exe") })
+}
+
+// hold has the manifest name what is held, and calls then. Until that returns no file is closed: its number would be another
+// file's. What has been closed before is about to be dropped, and left out.
+func (m *manifest) hold(list []Held, then func() error) error {
+	if len(list) == 0 {
+		return then()
 	}
-	return m.exec("/proc/self/exe")
+	h, open := list[0], false
+	err := withFDs(h.Files, nil, func(fds []int) error {
+		open = true
+		m.Held = append(m.Held, heldNumbers{h.Key, h.Note, h.Who, slices.Clone(fds)})
+		return m.hold(list[1:], then)
+	})
+	if !open {
+		return m.hold(list[1:], then)
+	}
+	return err
 }
 
 // renew has this holder become the program that it starts servers from. It returns only if that fails.
@@ -99,6 +111,11 @@ func (m *manifest) exec(path string) error {
 	}
 	defer file.Close()
 	return withFDs([]*os.File{file}, m.fds(), func(fds []int) error {
+		defer func() { // it has failed: nothing of this is for the processes that this one starts
+			for _, fd := range fds {
+				unix.CloseOnExec(fd)
+			}
+		}()
 		for _, fd := range fds {
 			if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0); err != nil {
 				return fmt.Errorf("holder: descriptor %d: %w", fd, err)
@@ -107,9 +124,6 @@ func (m *manifest) exec(path string) error {
 		argv := append([]string{m.Argv[0], detached.Verb, Role}, m.Argv[min(3, len(m.Argv)):]...) // for those who look at processes
 		argv = append(argv, strconv.Itoa(fds[len(fds)-1]))
 		err := syscall.Exec(path, argv, os.Environ())
-		for _, fd := range fds {
-			unix.CloseOnExec(fd)
-		}
 		return fmt.Errorf("holder: %w", &os.PathError{Op: "exec", Path: path, Err: err})
 	})
 }

@@ -23,7 +23,9 @@ type Link struct {
 	events Events
 	done   chan struct{} // closed when nothing more comes
 
-	mu     sync.Mutex // guards what follows, and the order of packets
+	sending sync.Mutex // guards the order of packets; taken before mu
+
+	mu     sync.Mutex // guards what follows
 	serial int
 	waits  map[int]chan string
 	closed bool
@@ -50,8 +52,13 @@ type Past struct {
 // linkFile is the descriptor of a server's link.
 const linkFile = 3
 
-// syncWait is how long a holder may take to answer. It has nothing else to do.
+// syncWait is how long a holder may take to answer, or to read what it is sent. It has nothing else to do.
 const syncWait = 30 * time.Second
+
+// deaf is for a holder that does not do so.
+func (l *Link) deaf(what string) error {
+	return fmt.Errorf("holder: process %d %s for %s; if it is stopped, kill -CONT %d continues it", l.who.PID, what, syncWait, l.who.PID)
+}
 
 // Join opens the link of a server that a holder started, and takes back what that has kept.
 func Join() (*Link, Past, error) {
@@ -84,6 +91,9 @@ func join(file *os.File) (*Link, Past, error) {
 		}
 		switch m.Op {
 		case opHeld:
+			if m.Text != "" { // to go on without them would be to forget what they are of
+				return nil, past, fmt.Errorf("holder: taking back %q: %s", m.Key, m.Text)
+			}
 			h := m.held()
 			l.kept[h.Key] = h
 			past.Held = append(past.Held, h)
@@ -357,31 +367,48 @@ func (l *Link) request(op string) error {
 		}
 		return nil
 	case <-timeout.C:
-		return fmt.Errorf("holder: no answer within %s", syncWait)
+		return l.deaf("has not answered")
 	}
 }
 
 func (l *Link) send(m message) error {
+	l.sending.Lock()
+	defer l.sending.Unlock()
+	n, err := l.addDrops(&m)
+	if err != nil || m.Op == opDrop && n == 0 { // they went along with something else
+		return err
+	}
+	_ = l.file.SetWriteDeadline(time.Now().Add(syncWait))
+	err = send(l.raw, m)
+	switch {
+	case err == nil:
+		l.dropped(n)
+	case errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET):
+		return ErrLost
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return l.deaf("has read nothing")
+	}
+	return err
+}
+
+// addDrops has what is to be dropped go along with a message.
+func (l *Link) addDrops(m *message) (n int, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		return ErrLost
+		return 0, ErrLost
 	}
-	n := min(len(l.drops), maxDrops)
+	n = min(len(l.drops), maxDrops)
 	m.Drops = l.drops[:n]
-	if m.Op == opDrop && n == 0 {
-		return nil // they went along with something else
+	return n, nil
+}
+
+func (l *Link) dropped(n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.drops = l.drops[n:]; len(l.drops) > 0 {
+		l.later.Reset(dropWait)
 	}
-	err := send(l.raw, m)
-	if err == nil {
-		if l.drops = l.drops[n:]; len(l.drops) > 0 {
-			l.later.Reset(dropWait)
-		}
-	}
-	if errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {
-		return ErrLost
-	}
-	return err
 }
 
 // Inherit prepares the link for an execve of this process: the next program finds it where Join looks.

@@ -39,8 +39,11 @@ type thing struct {
 	files *bundle
 }
 
-// stopWait is how long a server has to end after a signal, before it is killed.
-const stopWait = 20 * time.Second
+// How long a server has before it is killed: to end after a signal, and to become another program and get ready.
+const (
+	stopWait   = 20 * time.Second
+	becomeWait = time.Minute
+)
 
 // Run is the life of a holder: it starts a server and keeps what that gives it. It returns when the server has ended of its
 // own accord, or after a SIGTERM or SIGINT, which it passes on; or if a server cannot even get ready for the first time.
@@ -151,11 +154,14 @@ func (h *holder) loop() (int, error) {
 			h.handle(m)
 		case <-h.server.timerC():
 			h.server.timer = nil
-			if h.stop {
-				h.server.kill()
+			if h.server.done && !h.stop {
+				h.start()
 				continue
 			}
-			h.start()
+			if !h.stop {
+				say("the server (process %d) has not got ready for %s since it was to become another program", h.server.pid, becomeWait)
+			}
+			h.server.kill()
 		}
 	}
 }
@@ -198,6 +204,9 @@ func (h *holder) handle(m message) {
 		if h.first != nil {
 			h.first()
 			h.first = nil
+		}
+		if !h.stop {
+			h.server.timer = nil
 		}
 		if h.previous >= 0 {
 			_ = unix.Close(h.previous)
@@ -255,6 +264,9 @@ func (h *holder) replace(m message) {
 	}
 	h.program = m.fds[0]
 	h.server.ready = false // what comes next has to show that it works
+	if !h.stop {
+		h.server.timer = time.NewTimer(becomeWait)
+	}
 }
 
 // tellAll tells a server all that is kept.
@@ -302,6 +314,9 @@ func (h *holder) reap() {
 		}
 		if pid == h.server.pid {
 			h.server.ended(status)
+			if !h.stop {
+				h.server.timer = nil // it was for what is over
+			}
 			continue
 		}
 		h.note(Exit{Process: who, Status: int(status), At: time.Now()})
