@@ -144,7 +144,7 @@ func (p *process) launch(prepare func() (Start, func(), error)) (err error) {
 func (p *process) undo() {
 	p.record.Close()
 	_ = p.table.dir.remove(p.key + extRecord)
-	_ = p.table.link.Drop(held(p.key))
+	p.table.link.DropLater(held(p.key)) // the holder may be what it failed of
 	p.release()
 }
 

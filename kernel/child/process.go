@@ -90,13 +90,13 @@ func (p *process) write(e entry) error {
 	if err != nil {
 		return err
 	}
-	_, err = p.record.Write(line)
+	err = appendTo(p.record, line)
 	if errors.Is(err, unix.EBADF) { // it was opened when the disk was read-only
 		var again *os.File
 		if again, err = p.table.dir.openOnce(p.key+extRecord, os.O_RDWR|os.O_APPEND); err == nil {
 			p.record.Close()
 			p.record = again
-			_, err = p.record.Write(line)
+			err = appendTo(p.record, line)
 		}
 	}
 	if err != nil {
@@ -106,6 +106,19 @@ func (p *process) write(e entry) error {
 		p.compact()
 	}
 	return nil
+}
+
+// appendTo appends a line to a file, all of it or nothing: a full disk may have room for its beginning.
+func appendTo(f *os.File, line []byte) error {
+	n, err := f.Write(line)
+	if err == nil || n == 0 {
+		return err
+	}
+	info, failed := f.Stat()
+	if failed == nil {
+		failed = f.Truncate(info.Size() - int64(n))
+	}
+	return errors.Join(err, failed)
 }
 
 // compact writes the record anew. If that fails the long one is as good.

@@ -3,6 +3,7 @@ package child
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -103,6 +104,9 @@ func (e entry) line() ([]byte, error) {
 // readRecord returns the entries of a record. What was not written to its end is left out, and what follows it, too: a
 // record has one writer, and a line that is wrong in its middle is no end; that is an error.
 func readRecord(f *os.File) (entries []entry, err error) {
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() { // to read a pipe may last for ever
+		return nil, errors.Join(errors.New("it is no ordinary file"), err)
+	}
 	data, err := io.ReadAll(io.LimitReader(f, maxRecord+1))
 	if err != nil {
 		return nil, err
@@ -110,7 +114,13 @@ func readRecord(f *os.File) (entries []entry, err error) {
 	if len(data) > maxRecord {
 		return nil, fmt.Errorf("it has more than %d bytes", maxRecord)
 	}
-	return parseRecord(data)
+	if entries, err = parseRecord(data); err != nil {
+		return nil, err
+	}
+	if whole := bytes.LastIndexByte(data, '\n') + 1; whole < len(data) {
+		_ = f.Truncate(int64(whole)) // or the next line would be none; where that is not possible, nothing can be written
+	}
+	return entries, nil
 }
 
 func parseRecord(data []byte) (entries []entry, err error) {

@@ -3,6 +3,7 @@ package child
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strconv"
@@ -31,10 +32,14 @@ func (t *Table) restore(past holder.Past) error {
 		delete(kept, key)
 		if err := t.recover(key, h, found); err != nil {
 			closeFiles(h.Files)
-			if passing(err) {
+			switch {
+			case passing(err):
 				return fmt.Errorf("%s: %w; it is tried again", key+extRecord, err)
+			case errors.Is(err, io.ErrUnexpectedEOF) && !found: // a server died before it had begun to start anything
+				_ = t.dir.remove(key + extRecord)
+			default:
+				t.quarantine(key, err)
 			}
-			t.quarantine(key, err)
 		}
 	}
 	for _, h := range kept { // what nobody knows any more
@@ -118,7 +123,10 @@ func (t *Table) recover(key string, h holder.Held, kept bool) error {
 		}
 	}
 	p.attach(h)
-	p.identify(kept)
+	if err := p.identify(kept); err != nil {
+		f.Close()
+		return err
+	}
 	close(p.made)
 	t.processes[key] = p
 	t.counts[p.spec.Owner]++
@@ -168,8 +176,9 @@ func (p *process) attach(h holder.Held) {
 	}
 }
 
-// identify finds the process itself where nobody has kept a descriptor of it.
-func (p *process) identify(kept bool) {
+// identify finds the process itself where nobody has kept a descriptor of it. An error is about this server, not about the
+// process: that one is not taken for gone because of it.
+func (p *process) identify(kept bool) error {
 	if p.run.PID == 0 && kept {
 		p.search()
 	}
@@ -177,19 +186,22 @@ func (p *process) identify(kept bool) {
 	p.start.Store(p.run.Start)
 	if p.pidfd != nil || p.run.PID == 0 || p.exit != nil || p.run.Boot != p.table.boot {
 		p.reaper = p.pidfd != nil && parentOf(p.run.PID) == p.table.reaper
-		return
+		return nil
 	}
 	fd, err := unix.PidfdOpen(p.run.PID, 0)
 	if err != nil {
-		return
+		if passing(err) {
+			return os.NewSyscallError("pidfd_open", err)
+		}
+		return nil
 	}
 	if holder.StartOf(p.run.PID) != p.run.Start { // looked at with the descriptor open: another one got the number
-		_ = unix.Close(fd)
-		return
+		return unix.Close(fd)
 	}
 	p.pidfd = pidfdFile(fd)
 	p.reaper = parentOf(p.run.PID) == p.table.reaper
 	_ = p.keep()
+	return nil
 }
 
 // search looks for a process whose start was interrupted by the death of the server: a child of the holder, at the head of a

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/seed354a1416/deliveryboy/kernel"
 	"github.com/seed354a1416/deliveryboy/kernel/holder"
 )
@@ -246,7 +248,8 @@ func TestInterruptedStart(t *testing.T) {
 	}
 }
 
-// TestRecordsThatAreNone are put aside, and the others are there.
+// TestRecordsThatAreNone are put aside, and the others are there. Those whose first line was not written to its end go: nothing
+// had been started.
 func TestRecordsThatAreNone(t *testing.T) {
 	table := first(t)
 	table.must(t, sh("good", "exit 2"))
@@ -257,7 +260,7 @@ func TestRecordsThatAreNone(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, text := range map[string]string{
-		"0-empty": "", "0-noise": "noise\n", "0-other": string(good), "7-good": string(good), "0-long": strings.Repeat("x", maxRecord+1),
+		"0-empty": "", "0-half": string(good[:40]), "0-noise": "noise\n", "0-other": string(good), "7-good": string(good), "0-long": strings.Repeat("x", maxRecord+1),
 		"0-version": "00000000 {}\n",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name+extRecord), []byte(text), 0o600); err != nil {
@@ -267,16 +270,50 @@ func TestRecordsThatAreNone(t *testing.T) {
 	if err := os.Symlink("/etc/passwd", filepath.Join(dir, "0-link"+extRecord)); err != nil {
 		t.Fatal(err)
 	}
+	if err := unix.Mkfifo(filepath.Join(dir, "0-pipe"+extRecord), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	next := reopen(t, table, holder.Past{})
 	if list := next.List(0, nil); len(list) != 1 || list[0].Spec.Name != "good" {
 		t.Errorf("%+v", list)
 	}
-	for _, name := range []string{"0-empty", "0-noise", "0-other", "7-good", "0-long", "0-version", "0-link"} {
+	for _, name := range []string{"0-noise", "0-other", "7-good", "0-long", "0-version", "0-link", "0-pipe"} {
 		if _, err := os.Lstat(filepath.Join(dir, name+".bad")); err != nil {
 			t.Errorf("%s is not put aside: %v", name, err)
 		}
 	}
+	for _, name := range []string{"0-empty", "0-half"} {
+		if left, _ := filepath.Glob(filepath.Join(dir, name+".*")); len(left) > 0 {
+			t.Errorf("left: %q", left)
+		}
+	}
 	if got := drainAll(t, next.watch(t, "", "good"))["good"]; got.code != 2 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestLineAfterATornOne: a record that ends within a line goes on with a line of its own, so that it can be read again.
+func TestLineAfterATornOne(t *testing.T) {
+	table := first(t)
+	table.must(t, sh("a", "exit 2"))
+	table.settled(t)
+	path := filepath.Join(table.dir.file.Name(), "0-a"+extRecord)
+	for range 2 {
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+		if err == nil {
+			_, err = f.WriteString(`12345678 {"taken":{"na`)
+		}
+		if err = errors.Join(err, f.Close()); err != nil {
+			t.Fatal(err)
+		}
+		table = reopen(t, table, holder.Past{})
+		w := table.watch(t, "someone", "a") // which is a line of the record
+		if _, err := w.Next(short(t)); err != nil {
+			t.Fatal(err)
+		}
+		w.Close()
+	}
+	if got := drainAll(t, table.watch(t, "", "a"))["a"]; got.code != 2 {
 		t.Errorf("%+v", got)
 	}
 }
