@@ -43,7 +43,7 @@ type paused struct {
 type pausedCall struct {
 	Tag    string
 	Words  []string
-	Resume json.RawMessage
+	Resume json.RawMessage `json:",omitempty"` // none: it begins anew
 }
 
 // requestPause has the server pause and call then, which returns only if this process did not become another program.

@@ -43,6 +43,7 @@ type Server struct {
 	lingering atomic.Int32       // connections that were refused
 	end       context.CancelFunc // of Serve
 	endings   *endings           // nil within another program
+	unkept    atomic.Int64       // how often the holder could not keep something
 
 	mu       sync.Mutex // guards what follows
 	conns    map[*conn]struct{}

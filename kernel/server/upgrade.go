@@ -17,6 +17,7 @@ import (
 	"github.com/seed354a1416/deliveryboy/internal/detached"
 	"github.com/seed354a1416/deliveryboy/kernel"
 	"github.com/seed354a1416/deliveryboy/kernel/holder"
+	"github.com/seed354a1416/deliveryboy/kernel/value"
 )
 
 func init() {
@@ -36,11 +37,12 @@ const roleProbe = "kernel-probe"
 // A probed is what it says.
 type probed struct {
 	Kernel int    // stateVersion
+	Values int    // value.Version; programs of version 1 do not say it
 	Build  string // which build it is, for people
 }
 
 func probe() int {
-	if err := json.NewEncoder(os.Stdout).Encode(probed{stateVersion, build.ID()}); err != nil {
+	if err := json.NewEncoder(os.Stdout).Encode(probed{stateVersion, value.Version, build.ID()}); err != nil {
 		return 1
 	}
 	return 0
@@ -58,7 +60,7 @@ type upgrading struct {
 
 // upgrade answers from the next program.
 func upgrade(ctx context.Context, c *call) error {
-	if c.resume != nil {
+	if len(c.resume) > 0 {
 		return c.upgraded()
 	}
 	if err := c.wants(0, 1); err != nil {
@@ -76,25 +78,33 @@ func upgrade(ctx context.Context, c *call) error {
 		return err
 	}
 	file, found, err := openProgram(ctx, path)
+	if ctx.Err() != nil { // the kernel becomes another program meanwhile; that one begins anew
+		if err == nil {
+			file.Close()
+		}
+		return context.Cause(ctx)
+	}
 	if err != nil {
 		return err
 	}
-	if err := s.options.Link.Replace(file); err != nil {
+	next, err := json.Marshal(upgrading{From: build.ID(), To: found.Build, Program: path})
+	if err != nil {
 		file.Close()
-		return kernel.Errorf(kernel.Failed, "upgrade: %v", err)
-	}
-	if c.resume, err = json.Marshal(upgrading{From: build.ID(), To: found.Build, Program: path}); err != nil {
 		return err
 	}
-	s.log.Info("becoming another program", "path", path, "build", found.Build)
+	c.resume = next
 	if !s.requestPause(func(list []paused) error {
 		defer s.stay(file)
 		return s.become(list, file)
 	}) {
-		s.stay(file)
+		file.Close()
 		c.resume = nil
-		return kernel.Errorf(kernel.Unavailable, "The kernel is already about to end or to become another program")
+		if ctx.Err() == nil {
+			return kernel.Errorf(kernel.Unavailable, "The kernel is about to end")
+		}
+		return context.Cause(ctx)
 	}
+	s.log.Info("becoming another program", "path", path, "build", found.Build)
 	<-ctx.Done()
 	return context.Cause(ctx)
 }
@@ -195,6 +205,9 @@ func ask(ctx context.Context, f *os.File) (found probed, err error) {
 	if found.Kernel != stateVersion {
 		return found, fmt.Errorf("it takes over state of version %d; this is version %d", found.Kernel, stateVersion)
 	}
+	if found.Values = max(found.Values, 1); found.Values < value.Version {
+		return found, fmt.Errorf("it reads values of version %d; these are version %d", found.Values, value.Version)
+	}
 	return found, nil
 }
 
@@ -213,6 +226,10 @@ func (a *answer) Write(p []byte) (int, error) {
 // become becomes the program. It returns only if that fails.
 func (s *Server) become(list []paused, program *os.File) error {
 	defer s.processes.Freeze()()
+	if err := s.options.Link.Replace(program); err != nil {
+		return err
+	}
+	failures := s.unkept.Load()
 	if err := s.deposit(list); err != nil {
 		return err
 	}
@@ -221,6 +238,9 @@ func (s *Server) become(list []paused, program *os.File) error {
 	}
 	if err := s.options.Link.Sync(); err != nil {
 		return err
+	}
+	if s.unkept.Load() != failures {
+		return errors.New("the holder cannot keep a connection; its log says why")
 	}
 	if err := s.options.Link.Inherit(); err != nil {
 		return err
@@ -274,9 +294,15 @@ func (s *Server) lostHolder() {
 func (s *Server) listen() {
 	s.options.Link.Listen(holder.Events{
 		Exit:   s.processes.Ended,
-		Failed: func(key, reason string) { s.log.Error("the holder cannot keep something", "key", key, "error", reason) },
+		Failed: s.notKept,
 		Lost:   s.lostHolder,
 	})
+}
+
+// notKept hears that the holder cannot keep something.
+func (s *Server) notKept(key, reason string) {
+	s.unkept.Add(1)
+	s.log.Error("the holder cannot keep something", "key", key, "error", reason)
 }
 
 // upgradeKey is kept while a server becomes another program.

@@ -47,6 +47,9 @@ type record struct {
 	expires int64
 }
 
+// Version is that of the journals that are written. Earlier ones are read.
+const Version = 2
+
 const (
 	titleOf  = "deliveryboy values 2 " // the mark in hexadecimal, its checksum, and a line feed follow
 	sizeMark = 8
