@@ -142,14 +142,14 @@ func (c *Client) connect(ctx context.Context) (*link, error) {
 		case err == nil:
 			return l, nil
 		case ctx.Err() != nil:
-			return nil, fmt.Errorf("kernel: socket %s: %w", c.options.Socket, context.Cause(ctx))
+			return nil, c.late(ctx, err)
 		case nobody(err) && c.options.Start && !started:
 			if err := c.start(ctx); err != nil && !errors.Is(err, ErrRunning) {
 				return nil, err
 			}
 			started = true
 		case errors.Is(err, fs.ErrPermission):
-			return nil, fmt.Errorf("kernel: socket %s: this kernel serves other users: %w (%w)", c.options.Socket, ErrDenied, err)
+			return nil, fmt.Errorf("kernel: socket %s: this kernel serves other users: %w (%w); where one's own is, XDG_RUNTIME_DIR and HOME say", c.options.Socket, ErrDenied, err)
 		case errors.Is(err, syscall.EAGAIN) || errors.Is(err, ErrLost) || started && nobody(err):
 			select { // its backlog is full, or it is about to start: there is nothing to wait on
 			case <-ctx.Done():
@@ -161,6 +161,15 @@ func (c *Client) connect(ctx context.Context) (*link, error) {
 			return nil, err
 		}
 	}
+}
+
+// late is why a kernel could not be reached in time.
+func (c *Client) late(ctx context.Context, err error) error {
+	why := err.Error()
+	if errors.Is(err, errSilent) {
+		why = fmt.Sprintf("somebody listens there and says nothing; if its processes are stopped, which pgrep -af %s shows, kill -CONT continues them", c.options.Socket)
+	}
+	return fmt.Errorf("kernel: socket %s: %w: %s", c.options.Socket, context.Cause(ctx), why)
 }
 
 // nobody reports whether an error says that no kernel listens.

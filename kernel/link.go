@@ -53,6 +53,9 @@ const (
 	atOnce   = 64 << 10  // of a reply that are believed before they came
 )
 
+// errSilent says that somebody took the connection, and did not say in time who they are.
+var errSilent = errors.New("kernel: nothing was said in time")
+
 // dial connects and begins the machine mode.
 func dial(ctx context.Context, o Options) (*link, error) {
 	var d net.Dialer
@@ -64,8 +67,8 @@ func dial(ctx context.Context, o Options) (*link, error) {
 	l := &link{conn: conn, in: bufio.NewReaderSize(conn, 16<<10), done: make(chan struct{}), waits: map[uint64]*wait{}}
 	unhook := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) })
 	err = l.greet(o)
-	if !unhook() && err == nil {
-		err = context.Cause(ctx)
+	if !unhook() {
+		err = errSilent
 	}
 	if err != nil {
 		conn.Close()

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -37,16 +38,26 @@ type Settings struct {
 const maxConnections = 1 << 20
 
 // DefaultSocket is where a user's own kernel listens: /run/deliveryboy/kernel.sock for root, else deliveryboy/kernel.sock in
-// $XDG_RUNTIME_DIR or, where there is none, in ~/.local/state.
+// $XDG_RUNTIME_DIR or, where there is none or it is another user's, as after su, in ~/.local/state.
 func DefaultSocket() (string, error) {
 	if os.Geteuid() == 0 {
 		return "/run/deliveryboy/kernel.sock", nil
 	}
-	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) && own(dir) {
 		return filepath.Join(dir, "deliveryboy", "kernel.sock"), nil
 	}
 	dir, err := stateHome()
 	return filepath.Join(dir, "deliveryboy", "kernel.sock"), err
+}
+
+// own reports whether a directory is there, and this user's.
+func own(dir string) bool {
+	info, err := os.Stat(dir)
+	if err != nil || !info.IsDir() {
+		return false
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(st.Uid) == os.Geteuid()
 }
 
 func stateHome() (string, error) {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/seed354a1416/deliveryboy/internal/detached"
 	"github.com/seed354a1416/deliveryboy/internal/doorway"
+	"github.com/seed354a1416/deliveryboy/internal/pathway"
 )
 
 // Role is the name under which package detached starts a kernel; package kernel/server plays it.
@@ -62,15 +63,25 @@ func Start(ctx context.Context, set Settings) error {
 	return nil
 }
 
+// turnTime is how long somebody else may take who starts a kernel on the same socket: they give up before that.
+const turnTime = 2 * startTime
+
 // starting waits until nobody else starts a kernel on this socket.
 func starting(ctx context.Context, set Settings) (unlock func(), err error) {
+	if home, err := stateHome(); err == nil && os.Geteuid() != 0 && set.Socket == filepath.Join(home, "deliveryboy", "kernel.sock") {
+		if err := pathway.Make(home); err != nil { // who comes here for the first time has none
+			return nil, fmt.Errorf("kernel: %w", err)
+		}
+	}
 	if err := doorway.CheckDir(filepath.Dir(set.Socket), len(set.AllowUIDs) > 0); err != nil {
 		return nil, fmt.Errorf("kernel: %w", err)
 	}
-	file, err := os.OpenFile(set.Socket+".start", os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	file, err := doorway.OpenLock(set.Socket + ".start")
 	if err != nil {
 		return nil, fmt.Errorf("kernel: %w", err)
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, turnTime, fmt.Errorf("%s has been locked for %s; its process may be stopped", file.Name(), turnTime))
+	defer cancel()
 	for {
 		switch err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); {
 		case err == nil:
@@ -82,7 +93,7 @@ func starting(ctx context.Context, set Settings) (unlock func(), err error) {
 		select {
 		case <-ctx.Done():
 			file.Close()
-			return nil, fmt.Errorf("kernel: somebody else is starting it, and does not come to an end: %w", context.Cause(ctx))
+			return nil, fmt.Errorf("kernel: somebody else is starting it, and does not come to an end: %w: %w", context.Cause(ctx), ErrUnavailable)
 		case <-time.After(10 * time.Millisecond): // the lock has no way to tell
 		}
 	}

@@ -205,7 +205,7 @@ func TestStateDirectory(t *testing.T) {
 		make       func(path string) error
 	}{
 		{"others may read", "others have access", func(p string) error { return os.Mkdir(p, 0o755) }},
-		{"a file", "not a directory", func(p string) error { return os.WriteFile(p, nil, 0o600) }},
+		{"a file", "it is no directory", func(p string) error { return os.WriteFile(p, nil, 0o600) }},
 		{"a link", "it is no directory", func(p string) error { return os.Symlink(t.TempDir(), p) }},
 		{"below others/state", "can be changed by group or others", func(p string) error {
 			return errors.Join(os.MkdirAll(p, 0o700), os.Chmod(filepath.Dir(p), 0o777))

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/seed354a1416/deliveryboy/internal/detached"
+	"github.com/seed354a1416/deliveryboy/internal/pathway"
 	"github.com/seed354a1416/deliveryboy/kernel"
 )
 
@@ -59,6 +60,39 @@ func daemon() (code int, err error) {
 	return code, err
 }
 
+// ownLog opens the log, which nobody else may have put there: they could read it, or have the kernel write to another file of
+// its user's. A pipe is not waited for.
+func ownLog(path string) (*os.File, error) {
+	if _, _, err := pathway.Walk(filepath.Dir(path), pathway.Own); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
+	if errors.Is(err, unix.ENXIO) {
+		return nil, fmt.Errorf("%s is a pipe that nobody reads", path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil {
+		st, ok := info.Sys().(*syscall.Stat_t)
+		switch {
+		case !ok || int(st.Uid) != os.Geteuid() && (st.Uid != 0 || info.Mode().IsRegular()):
+			err = fmt.Errorf("%s belongs to another user", path)
+		case info.Mode().IsRegular() && st.Nlink != 1:
+			err = fmt.Errorf("%s has another name, too", path)
+		}
+	}
+	if err == nil {
+		err = unix.SetNonblock(int(f.Fd()), false)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
 // openLog has stdout and stderr go to the log. One that has become long is kept under another name, once.
 func openLog(path string) error {
 	if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() && info.Size() > maxLog {
@@ -66,7 +100,7 @@ func openLog(path string) error {
 			return fmt.Errorf("kernel: log: %w", err)
 		}
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND|unix.O_NOFOLLOW, 0o600)
+	f, err := ownLog(path)
 	if err != nil {
 		return fmt.Errorf("kernel: log: %w", err)
 	}

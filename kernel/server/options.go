@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -75,7 +76,10 @@ func checkState(dir string) error {
 	if !filepath.IsAbs(dir) {
 		return fmt.Errorf("kernel: state %q: an absolute path is needed", dir)
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := pathway.Make(filepath.Dir(dir)); err != nil {
+		return fmt.Errorf("kernel: state %q: %w", dir, err)
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("kernel: state: %w", err)
 	}
 	info, err := os.Lstat(dir)
@@ -90,9 +94,6 @@ func checkState(dir string) error {
 		return fmt.Errorf("kernel: state %q: it belongs to uid %d, and this is uid %d", dir, st.Uid, os.Geteuid())
 	case info.Mode().Perm()&0o077 != 0:
 		return fmt.Errorf("kernel: state %q: others have access to it (mode %04o); chmod 700 it", dir, info.Mode().Perm())
-	}
-	if _, _, err := pathway.Walk(filepath.Dir(dir), pathway.Own); err != nil {
-		return fmt.Errorf("kernel: state %q: %w", dir, err)
 	}
 	return nil
 }

@@ -11,10 +11,15 @@ import (
 	"syscall"
 
 	"github.com/seed354a1416/deliveryboy/internal/detached"
+	"github.com/seed354a1416/deliveryboy/internal/pathway"
 )
 
-// checkPIDFile refuses a file that another kernel has written which still runs, and one that is no pidfile.
+// checkPIDFile refuses a file that another kernel has written which still runs, one that is no pidfile, and one that somebody
+// else could change: who reads it signals the process that it names.
 func checkPIDFile(path string) error {
+	if _, _, err := pathway.Walk(filepath.Dir(path), pathway.Own); err != nil {
+		return fmt.Errorf("kernel: pidfile %q: %w", path, err)
+	}
 	pid, err := readPIDFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -44,6 +49,9 @@ func readPIDFile(path string) (int, error) {
 	}
 	if !info.Mode().IsRegular() || info.Size() > 32 {
 		return 0, fmt.Errorf("%q: it is no pidfile", path)
+	}
+	if err := pathway.Own(path, info); err != nil {
+		return 0, err
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {

@@ -111,7 +111,7 @@ func open(set kernel.Settings, l *net.UnixListener) (holder.Held, error) {
 		}
 	} else {
 		if l, lock, err = doorway.Open(set.Socket, len(set.AllowUIDs) > 0); err != nil {
-			if errors.Is(err, doorway.ErrTaken) {
+			if errors.Is(err, doorway.ErrTaken) && !errors.Is(err, doorway.ErrSilent) {
 				err = fmt.Errorf("socket %q: %w", set.Socket, kernel.ErrRunning)
 			}
 			return holder.Held{}, fmt.Errorf("kernel: %w", err)
