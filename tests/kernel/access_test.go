@@ -276,7 +276,7 @@ func TestT49InTheWay(t *testing.T) {
 	}
 	must(t, os.Chmod(dir, 0o700))
 	must(t, os.Chown(dir, st.SecondUID, st.SecondUID))
-	if said := tell(0, "start", order{Settings: set}); !strings.Contains(said, "belongs to another user") {
+	if said := tell(0, "start", order{Settings: set}); !strings.Contains(said, fmt.Sprintf("belongs to uid %d", st.UID)) {
 		t.Errorf("another user's directory: %q", said)
 	}
 }

@@ -19,10 +19,16 @@ import (
 	"github.com/seed354a1416/deliveryboy/kernel"
 )
 
-// broken is what a copy of this binary does that has this name: it answers like a kernel, and cannot be one.
+// broken is what copies of this binary do that have certain names: they answer like a kernel, and cannot be one.
 func broken() {
-	if path, _ := os.Executable(); filepath.Base(path) == "broken" && len(os.Args) > 2 && os.Args[2] == "kernel-server" {
+	if len(os.Args) < 3 || os.Args[2] != "kernel-server" {
+		return
+	}
+	switch path, _ := os.Executable(); filepath.Base(path) {
+	case "broken":
 		os.Exit(70)
+	case "hangs":
+		time.Sleep(time.Hour)
 	}
 }
 
