@@ -8,6 +8,8 @@ import (
 
 // A Restart keeps something running: what ends is started again at once, unless it flaps. The zero value has gaffer's
 // numbers: who ends twice within a second is started again after seven, five times in a row at most.
+//
+// Ends are counted to a thousandth of Window: what is kept of them does not grow with Attempts.
 type Restart struct {
 	Attempts int           // so many ends within Window are flapping; 0: 2
 	Window   time.Duration // 0: 1s
@@ -43,7 +45,7 @@ func (e *FlappingError) Unwrap() error { return e.Err }
 // *[FlappingError] says that it was given up. An error of run counts as an end.
 func (r Restart) Keep(ctx context.Context, run func(context.Context) (State, error)) error {
 	r = r.numbers()
-	var ends []time.Time
+	var ends ends
 	retries := 0
 	for {
 		s, err := run(ctx)
@@ -54,17 +56,17 @@ func (r Restart) Keep(ctx context.Context, run func(context.Context) (State, err
 			return nil
 		}
 		now := time.Now()
-		if len(ends) > 0 && now.Sub(ends[len(ends)-1]) > r.Window {
-			ends, retries = nil, 0 // it ran well since
+		if ends.before(now, r.Window) {
+			retries = 0 // it ran well since
 		}
-		ends = append(ends, now)
+		ends.add(now, r.Window)
 		wait := time.Duration(0)
-		if over := len(ends) - r.Attempts; over >= 0 && now.Sub(ends[over]) <= r.Window {
+		if ends.count() >= r.Attempts {
 			if retries >= r.Retries {
 				return &FlappingError{Restart: r, State: s, Err: err}
 			}
 			retries++
-			wait, ends = r.Wait, nil
+			wait, ends.list = r.Wait, nil
 		}
 		if r.Told != nil {
 			r.Told(s, err, wait)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -83,6 +85,64 @@ func TestGA40RunsWell(t *testing.T) {
 			t.Errorf("%v", waits)
 		}
 	})
+}
+
+// What is kept of the ends has a limit, however many may come.
+func TestKeepForgetsEnds(t *testing.T) {
+	const often, most = 100_000, 512 << 10 // to keep each end takes more than twice as much
+	for name, c := range map[string]struct {
+		restart process.Restart
+		lasts   time.Duration
+	}{
+		"never too often": {process.Restart{Attempts: math.MaxInt, Window: time.Hour}, time.Millisecond},
+		"at once":         {process.Restart{Attempts: math.MaxInt, Window: time.Hour}, 0},
+		"far apart":       {process.Restart{Attempts: 3}, 900 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				n, before := 0, heap()
+				err := c.restart.Keep(ctx, func(context.Context) (process.State, error) {
+					time.Sleep(c.lasts)
+					if n++; n == often {
+						if grown := heap() - before; grown > most {
+							t.Errorf("%d bytes are kept of %d ends", grown, n)
+						}
+						cancel()
+					}
+					return process.State{}, nil
+				})
+				if !errors.Is(err, context.Canceled) {
+					t.Errorf("%v after %d ends", err, n)
+				}
+			})
+		})
+	}
+}
+
+// Many that come at once still count one by one.
+func TestKeepCountsEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const attempts = 5000
+		n := 0
+		err := process.Restart{Attempts: attempts, Window: time.Minute, Retries: -1}.Keep(t.Context(), func(context.Context) (process.State, error) {
+			n++
+			time.Sleep(time.Millisecond)
+			return process.State{}, nil
+		})
+		if flaps := new(process.FlappingError); !errors.As(err, &flaps) || n != attempts {
+			t.Errorf("%v after %d ends", err, n)
+		}
+	})
+}
+
+// heap is how many bytes are in use.
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
 
 func TestGA40OnFailure(t *testing.T) {
