@@ -130,7 +130,7 @@ func (ch *child) wait(sweep bool, outputs func() error) (State, error) {
 
 // left is called when the child has ended and is still there.
 func (ch *child) left(sweep bool) {
-	ch.hasEnded(false)
+	ch.hasEnded()
 	sweep = ch.lastGrace() || sweep
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
@@ -139,27 +139,52 @@ func (ch *child) left(sweep bool) {
 
 // reap returns how the child ended. If it is not known to be there, it may still run.
 func (ch *child) reap(there bool) (State, error) {
-	if there {
-		ch.mu.Lock()
-		defer ch.mu.Unlock()
-	}
 	pid := ch.proc.Pid
-	ps, err := ch.proc.Wait()
-	if there {
-		ch.reaped = true
-	} else {
-		ch.hasEnded(true)
+	for rest := time.Millisecond; ; rest = min(2*rest, reapPause) {
+		if s, err, over := ch.reapNow(there); over {
+			if err != nil {
+				s = State{PID: pid, Code: -1, Started: ch.started, Ended: ch.ended}
+				err = fmt.Errorf("process %d: how it ended is not known: %w", pid, err)
+			}
+			return s, err
+		}
+		time.Sleep(rest)
 	}
-	if err != nil {
-		return State{PID: pid, Code: -1, Started: ch.started, Ended: ch.ended}, fmt.Errorf("process %d: how it ended is not known: %w", pid, err)
-	}
-	return stateOf(ps, ch.started, ch.ended), nil
 }
 
-func (ch *child) hasEnded(reaped bool) {
+// reapPause is how often a child is looked at whose end shows no other way.
+const reapPause = 20 * time.Millisecond
+
+// reapNow reaps the child with the lock held, so that nobody uses its number any more. One that may still run is not waited
+// for meanwhile: it may be what is to be killed.
+func (ch *child) reapNow(there bool) (s State, err error, over bool) { //nolint:revive // over is about both
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	ch.ended, ch.reaped = time.Now(), reaped
+	if there {
+		ch.reaped = true
+		ps, err := ch.proc.Wait()
+		if err != nil {
+			return s, err, true
+		}
+		return stateOf(ps, ch.started, ch.ended), nil, true
+	}
+	var how syscall.WaitStatus
+	var used syscall.Rusage
+	pid, err := syscall.Wait4(ch.proc.Pid, &how, syscall.WNOHANG, &used)
+	if pid == 0 && err == nil || errors.Is(err, syscall.EINTR) {
+		return s, nil, false
+	}
+	ch.ended, ch.reaped = time.Now(), true
+	s = State{PID: pid, Code: how.ExitStatus(), Started: ch.started, Ended: ch.ended}
+	s.User, s.System = time.Duration(used.Utime.Nano()), time.Duration(used.Stime.Nano())
+	s.tell(how, &used)
+	return s, err, true
+}
+
+func (ch *child) hasEnded() {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	ch.ended = time.Now()
 }
 
 // lastGrace lets the rest of a group that was told to end do so, up to its grace. It reports whether it was told.

@@ -72,13 +72,20 @@ func (s *State) String() string {
 // stateOf translates.
 func stateOf(ps *os.ProcessState, started, ended time.Time) State {
 	s := State{PID: ps.Pid(), Code: ps.ExitCode(), User: ps.UserTime(), System: ps.SystemTime(), Started: started, Ended: ended}
-	if ws, ok := ps.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
-		s.Code, s.Signal, s.Core = -1, SignalName(ws.Signal()), ws.CoreDump()
-	}
-	if ru, ok := ps.SysUsage().(*syscall.Rusage); ok {
-		s.MaxRSS = maxRSS(ru)
+	how, known := ps.Sys().(syscall.WaitStatus)
+	used, measured := ps.SysUsage().(*syscall.Rusage)
+	if known && measured {
+		s.tell(how, used)
 	}
 	return s
+}
+
+// tell takes in what only a system like this one says.
+func (s *State) tell(how syscall.WaitStatus, used *syscall.Rusage) {
+	if how.Signaled() {
+		s.Code, s.Signal, s.Core = -1, SignalName(how.Signal()), how.CoreDump()
+	}
+	s.MaxRSS = maxRSS(used)
 }
 
 // An ExitError says that a command did not exit with 0.

@@ -22,9 +22,6 @@ func killGroup(pid int, group bool) {
 	}
 }
 
-// awaitEnd leaves the waiting to os.Process.Wait.
-func awaitEnd(int) bool { return false }
-
 // maxRSS is in bytes on macOS.
 func maxRSS(ru *syscall.Rusage) int64 {
 	if runtime.GOOS == "darwin" {
