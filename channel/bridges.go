@@ -25,6 +25,7 @@ type Bridges struct {
 
 	mu     sync.Mutex // guards what follows
 	ended  bool
+	closed bool // atEnd was done
 	atEnd  []func()
 	failed error // what nobody else will report
 }
@@ -193,18 +194,24 @@ func (b *Bridges) close() {
 	b.cancel(ErrCallEnded)
 	b.mu.Lock()
 	todo := b.atEnd
-	b.atEnd = nil
+	b.closed, b.atEnd = true, nil
 	b.mu.Unlock()
 	for _, f := range todo {
 		f()
 	}
 }
 
-// later has f done at the end of the call.
+// later has f done at the end of the call; now, if that was.
 func (b *Bridges) later(f func()) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.atEnd = append(b.atEnd, f)
+	closed := b.closed
+	if !closed {
+		b.atEnd = append(b.atEnd, f)
+	}
+	b.mu.Unlock()
+	if closed {
+		f()
+	}
 }
 
 // closeLater has streams closed at the end of the call that nothing else will close.

@@ -125,10 +125,8 @@ func (b *Bridges) drainTo(w io.Writer, s *Stream, closeIt func() error) {
 		n, err := s.Read(*buf)
 		if n > 0 {
 			if _, failed := w.Write((*buf)[:n]); failed != nil {
-				if s.hasEnded() {
-					b.fail(failed) // the function has written all it had, and will not be told
-				}
-				_ = s.CloseWithError(failed)
+				_ = s.closeUnlessEnded(failed, func() { b.fail(failed) }) // the function may have written all it had
+				b.later(s.heard)
 				return
 			}
 		}
@@ -198,6 +196,7 @@ func (f *farStream) Close() error {
 		}
 		if f.closed == nil {
 			f.closed = f.answered(s)
+			s.meet()
 		}
 		if f.in != nil {
 			_ = f.in.Close()
@@ -217,11 +216,4 @@ func (f *farStream) answered(s *Stream) error {
 		}
 	}
 	return s.Wait(f.bridges.ctx)
-}
-
-// hasEnded reports whether the other side will send no more.
-func (s *Stream) hasEnded() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.ended || s.over
 }

@@ -61,6 +61,10 @@ func callOn[T any](t *testing.T, near, far *peer, v T, f func(ctx context.Contex
 	reflect.ValueOf(&arg).Elem().Set(live[0].Value)
 	failed := f(ctx, arg)
 	its.End()
+	if err := far.WriteFrame(wire.Started, 0, 1); err != nil { // stands for the reply: what the call has sent comes before it
+		t.Fatal(err)
+	}
+	<-near.frames
 	if err := mine.Finish(ctx); err != nil && failed == nil {
 		failed = err
 	}
@@ -248,6 +252,60 @@ func TestWriterThatFails(t *testing.T) {
 	})
 	if !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// An error of the writer that comes when the function has written all it had is the call's, unless the function met it.
+func TestWriterThatFailsBehindTheFunction(t *testing.T) {
+	write := func(far io.Writer) error { _, err := far.Write([]byte("x")); return err }
+	gone := func(far io.Writer) { <-far.(*farStream).out.Closed() }
+	for name, c := range map[string]struct {
+		f    func(far io.WriteCloser) error
+		want error
+	}{
+		"it writes no more": {func(far io.WriteCloser) error { defer gone(far); return write(far) }, fs.ErrPermission},
+		"it ends at once":   {func(far io.WriteCloser) error { return write(far) }, fs.ErrPermission},
+		"it was told by a write, and does not mind": {func(far io.WriteCloser) error {
+			_ = write(far)
+			gone(far)
+			if err := write(far); !errors.Is(err, fs.ErrPermission) {
+				t.Errorf("the next write: %v", err)
+			}
+			return nil
+		}, nil},
+		"it was told by its close, and does not mind": {func(far io.WriteCloser) error {
+			_ = write(far)
+			gone(far)
+			if err := far.Close(); !errors.Is(err, fs.ErrPermission) {
+				t.Errorf("its close: %v", err)
+			}
+			return nil
+		}, nil},
+		"it was told by its close at once, and does not mind": {func(far io.WriteCloser) error {
+			_ = write(far)
+			if err := far.Close(); !errors.Is(err, fs.ErrPermission) {
+				t.Errorf("its close: %v", err)
+			}
+			return nil
+		}, nil},
+		"it fails by itself": {func(far io.WriteCloser) error { _ = write(far); gone(far); return fs.ErrInvalid }, fs.ErrInvalid},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for range 100 { // who is first differs
+				near, far, _ := connect(t, Options{})
+				v := io.WriteCloser(struct {
+					io.Writer
+					io.Closer
+				}{errWriter{fs.ErrPermission}, io.NopCloser(nil)})
+				err := callOn(t, near, far, v, func(_ context.Context, far io.WriteCloser) error { return c.f(far) })
+				if !errors.Is(err, c.want) {
+					t.Fatalf("%v, not %v", err, c.want)
+				}
+				if n := near.Streams(); n > 0 {
+					t.Fatalf("%d streams are left", n)
+				}
+			}
+		})
 	}
 }
 

@@ -42,6 +42,8 @@ type Stream struct {
 	demanded bool
 	err      error // why both directions have ended, for readers; nil while they have not
 	over     bool
+	unmet    bool   // the other side has closed it with err, which nobody here has got
+	unheard  func() // called when the other side's direction ends though both have; may be nil
 }
 
 // A piece is the payload of one data frame.
@@ -86,12 +88,13 @@ func (s *Stream) Wait(ctx context.Context) error {
 	}
 }
 
-// CloseWrite ends this side's direction. The other side reads what was sent, and then io.EOF.
+// CloseWrite ends this side's direction. The other side reads what was sent, and then io.EOF. One that has closed the stream
+// with an error which nobody has met here learns that by the end.
 func (s *Stream) CloseWrite() error {
 	s.writing.Lock() // after whoever is sending
 	defer s.writing.Unlock()
 	s.mu.Lock()
-	if s.sentEnd || s.over {
+	if s.sentEnd || s.over && !s.unmet {
 		s.mu.Unlock()
 		return nil
 	}
@@ -113,6 +116,38 @@ func (s *Stream) CloseWithError(err error) error {
 		return s.close(nil)
 	}
 	return s.close(box.EncodeFault(box.FaultOf(err)))
+}
+
+// closeUnlessEnded is CloseWithError for an error that somebody has to hear of: whoever uses the stream on the other side, or
+// else unheard is called, when that side's direction ends.
+func (s *Stream) closeUnlessEnded(err error, unheard func()) error {
+	s.mu.Lock()
+	if s.over || s.ended && !s.demanded { // who has asked for a close waits for the answer
+		s.mu.Unlock()
+		unheard()
+	} else {
+		s.unheard = unheard
+		s.mu.Unlock()
+	}
+	return s.CloseWithError(err)
+}
+
+// meet notes that somebody here got the error that the other side has closed the stream with.
+func (s *Stream) meet() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unmet = false
+}
+
+// heard is called when nobody will ask any more whether an error was met.
+func (s *Stream) heard() {
+	s.mu.Lock()
+	s.unheard = nil
+	over := s.over
+	s.mu.Unlock()
+	if over {
+		s.mux.forget(s)
+	}
 }
 
 func (s *Stream) close(fault []byte) error {
@@ -138,7 +173,9 @@ func (s *Stream) finish(err error) {
 	close(s.closed)
 	s.readable.raise()
 	s.writable.raise()
-	s.mux.forget(s)
+	if s.unheard == nil {
+		s.mux.forget(s)
+	}
 }
 
 // finishIfDone ends the stream when both of its directions have. It is called with s.mu held.
@@ -168,7 +205,7 @@ func (s *Stream) closedByPeer(fault []byte) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ended = true
+	s.ended, s.unmet = true, s.unmet || !s.over && err != io.EOF
 	s.finish(err)
 }
 
@@ -177,6 +214,13 @@ func (s *Stream) data(f wire.Frame) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.over {
+		if f.End() && s.unheard != nil {
+			if !s.demanded {
+				s.unheard()
+			}
+			s.unheard = nil
+			s.mux.forget(s)
+		}
 		return nil
 	}
 	if s.ended {

@@ -162,6 +162,7 @@ func (s *Stream) readError() error {
 	case len(s.queue) > 0:
 		return nil
 	case s.over && s.err != io.EOF:
+		s.unmet = false
 		return s.readable.again(s.err)
 	case s.ended || s.over:
 		return s.readable.again(ended(s.item))

@@ -92,6 +92,7 @@ func (s *Stream) writeError() error {
 	if s.err == nil || s.err == io.EOF {
 		return ErrClosed
 	}
+	s.unmet = false
 	return s.err
 }
 

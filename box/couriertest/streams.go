@@ -25,13 +25,14 @@ func init() { //nolint:gochecknoinits // both sides have to know it
 }
 
 var (
-	digest  = registry.Register("couriertest.digest", digestOf)
-	sip     = registry.Register("couriertest.sip", sipFrom)
-	pour    = registry.Register("couriertest.pour", pourInto)
-	both    = registry.Register("couriertest.both", func(from io.Reader, to io.Writer) (int64, error) { return io.Copy(to, from) })
-	shut    = registry.Register("couriertest.shut", shutBoth)
-	stream  = registry.Register("couriertest.source", sourceOf)
-	missing = registry.Register("couriertest.missing", missingFrom)
+	digest    = registry.Register("couriertest.digest", digestOf)
+	sip       = registry.Register("couriertest.sip", sipFrom)
+	pour      = registry.Register("couriertest.pour", pourInto)
+	both      = registry.Register("couriertest.both", func(from io.Reader, to io.Writer) (int64, error) { return io.Copy(to, from) })
+	writeOnce = registry.Register("couriertest.writeonce", writeOnceTo)
+	shut      = registry.Register("couriertest.shut", shutBoth)
+	stream    = registry.Register("couriertest.source", sourceOf)
+	missing   = registry.Register("couriertest.missing", missingFrom)
 )
 
 func digestOf(r io.Reader) (sum [32]byte, n int64, err error) {
@@ -145,6 +146,13 @@ func testWriter(t *testing.T, c box.Courier) {
 	if n, err := pour.On(c)(&failing{left: 1000}, streamSize()); !errors.Is(err, errBroken) || n >= streamSize() {
 		t.Errorf("a writer that fails: %d bytes, %v", n, err)
 	}
+	// Nor is it lost when the function writes no more.
+	for range 10 { // who is first differs
+		failed := make(chan struct{})
+		if err := writeOnce.On(c)(&failing{failed: failed}, func() error { <-failed; return nil }); !errors.Is(err, errBroken) {
+			t.Fatalf("a writer that fails behind the function: %v", err)
+		}
+	}
 	h.Reset()
 	if n, err := both.On(c)(newPattern(streamSize()), h); n != streamSize() || err != nil || [32]byte(h.Sum(nil)) != want {
 		t.Errorf("there and back: %d of %d bytes, %v", n, streamSize(), err)
@@ -162,13 +170,28 @@ func testWriter(t *testing.T, c box.Courier) {
 }
 
 // failing takes some bytes and then no more.
-type failing struct{ left int }
+type failing struct {
+	left   int
+	failed chan struct{} // closed when it takes no more; may be nil
+}
 
 func (f *failing) Write(p []byte) (int, error) {
 	if f.left -= len(p); f.left < 0 {
+		if f.failed != nil {
+			close(f.failed)
+			f.failed = nil
+		}
 		return 0, errBroken
 	}
 	return len(p), nil
+}
+
+// writeOnceTo writes a byte, and ends some time after that.
+func writeOnceTo(to io.Writer, later func() error) error {
+	if _, err := to.Write([]byte{1}); err != nil {
+		return err
+	}
+	return later()
 }
 
 // shutBoth reads all, writes as much, and closes both.
