@@ -115,7 +115,7 @@ func (k *keeper) heedSignals() (stop func()) {
 func (k *keeper) run(ctx context.Context) (result *store.Result, reply [][]byte) {
 	k.began = time.Now()
 	if !k.due() {
-		if err := k.job.Keep(&store.Keeper{Process: store.Self()}); err != nil {
+		if err := k.job.Keep(&store.Keeper{Process: store.Self()}, true); err != nil {
 			return k.broken(err, 0), nil
 		}
 		for !k.due() { // the clock may be set meanwhile
@@ -126,7 +126,7 @@ func (k *keeper) run(ctx context.Context) (result *store.Result, reply [][]byte)
 	}
 	for attempt, rest := 1, k.record.Pause; ; attempt, rest = attempt+1, 2*rest {
 		k.began = time.Now()
-		if err := k.job.Keep(&store.Keeper{Process: store.Self(), Began: k.began, Attempt: attempt}); err != nil {
+		if err := k.begin(attempt); err != nil {
 			return k.broken(err, attempt), nil
 		}
 		if attempt == 1 && k.hooks.started != nil {
@@ -138,6 +138,16 @@ func (k *keeper) run(ctx context.Context) (result *store.Result, reply [][]byte)
 			return result, reply
 		}
 	}
+}
+
+// begin says, durably, that an attempt begins. Without that the first one does not run, as nobody might know that it has;
+// of a further one its number and time are missing then, which is no reason to give up what was ordered.
+func (k *keeper) begin(attempt int) error {
+	err := k.job.Keep(&store.Keeper{Process: store.Self(), Began: k.began, Attempt: attempt}, attempt < k.record.Tries)
+	if attempt > 1 && !k.job.Gone() {
+		return nil
+	}
+	return err
 }
 
 // due reports whether the job's time has come.

@@ -133,17 +133,20 @@ func (j *Job) Order(r *Record, call [][]byte) error {
 // reserve makes room for the result, and for the keeper's file: a job that was taken on begins and ends on a full disk too.
 func (j *Job) reserve() error {
 	for name, size := range map[string]int64{resultFile: reserved, keeperFile: reservedKeeper} {
-		f, err := j.Dir.OpenFile(name+".new", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-		if err != nil {
-			return err
-		}
-		err = reserve(f, size)
-		f.Close()
-		if err != nil {
+		if err := j.makeRoom(name, size); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// makeRoom makes room for the next state of a file.
+func (j *Job) makeRoom(name string, size int64) error {
+	f, err := j.Dir.OpenFile(name+".new", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	return errors.Join(reserve(f, size), f.Close())
 }
 
 // write writes a sealed file, durably. What is there already, such as room that was reserved, is used.
@@ -237,9 +240,14 @@ func (j *Job) Ordered() (*Record, [][]byte, error) {
 	return r, call, nil
 }
 
-// Keep says, durably, who keeps the job. From the first time on the job counts as started.
-func (j *Job) Keep(k *Keeper) error {
-	return failedIf(j.store.path, j.replace(keeperFile, "keeper", k, nil))
+// Keep says, durably, who keeps the job. From the first time on the job counts as started. If it is to be said again, there
+// will be room for that, as far as others do not take what was the file before.
+func (j *Job) Keep(k *Keeper, again bool) error {
+	err := j.replace(keeperFile, "keeper", k, nil)
+	if err == nil && again {
+		_ = j.makeRoom(keeperFile, reservedKeeper)
+	}
+	return failedIf(j.store.path, err)
 }
 
 // Finish says, durably, how the job ended. What was called is forgotten: it may hold secrets.
@@ -247,6 +255,7 @@ func (j *Job) Finish(r *Result, reply [][]byte) error {
 	if err := j.replace(resultFile, "result", r, reply); err != nil {
 		return failed(j.store.path, err)
 	}
+	_ = j.Dir.Remove(keeperFile + ".new") // of an attempt that there will not be
 	if record, _, err := j.Ordered(); err == nil {
 		record.Env = nil
 		_ = j.replace(recordFile, "record", record, nil) // on a full disk it stays as it is

@@ -66,7 +66,7 @@ func TestPhases(t *testing.T) {
 	if claimed, err := look.Claim(); claimed || err != nil {
 		t.Errorf("claimed what somebody keeps: %v, %v", claimed, err)
 	}
-	if err := j.Keep(&Keeper{Process: Self(), Attempt: 1, Began: time.Now()}); err != nil {
+	if err := j.Keep(&Keeper{Process: Self(), Attempt: 1, Began: time.Now()}, false); err != nil {
 		t.Fatal(err)
 	}
 	if p := look.phaseNow(t); p != Running {
@@ -98,7 +98,7 @@ func TestLostAndClaimed(t *testing.T) {
 	s := open(t)
 	never, begun := ordered(t, s, nil), ordered(t, s, nil)
 	queued := ordered(t, s, func(r *Record) { r.Queue = "q" })
-	if err := begun.Keep(&Keeper{Process: Self(), Attempt: 1}); err != nil {
+	if err := begun.Keep(&Keeper{Process: Self(), Attempt: 1}, false); err != nil {
 		t.Fatal(err)
 	}
 	for _, j := range []*Job{never, begun, queued} {
@@ -237,7 +237,7 @@ func TestRoomIsReserved(t *testing.T) {
 	j := ordered(t, open(t), nil)
 	defer j.Close()
 	for name, write := range map[string]func() error{
-		keeperFile: func() error { return j.Keep(&Keeper{Process: Self(), Attempt: 1}) },
+		keeperFile: func() error { return j.Keep(&Keeper{Process: Self(), Attempt: 1}, false) },
 		resultFile: func() error { return j.Finish(&Result{Outcome: Returned}, nil) },
 	} {
 		there, err := j.Dir.Stat(name + ".new")

@@ -24,7 +24,7 @@ import (
 // A disk that takes no more refuses jobs before they start, and takes them again when there is room; what runs goes on.
 // Each kind has its own file system, in a namespace of another process.
 func TestDisks(t *testing.T) {
-	for _, kind := range []string{"space", "inodes", "readonly", "running"} {
+	for _, kind := range []string{"space", "inodes", "readonly", "running", "tries"} {
 		t.Run(kind, func(t *testing.T) {
 			cmd := exec.CommandContext(short(t), "/proc/self/exe")
 			cmd.Env = append(os.Environ(), "JOB_ROLE=full-disk", "JOB_ARG=self|"+kind)
@@ -64,7 +64,7 @@ func playFullDisk(kind string) int {
 	}
 	state := filepath.Join(d.dir, "state")
 	d.courier = delivery.Once{Via: transport.Self{}, Env: []string{"XDG_STATE_HOME=" + state}, Stdout: os.Stderr}
-	play := map[string]func() error{"space": d.noSpace, "inodes": d.noInodes, "readonly": d.readOnly, "running": d.running}[kind]
+	play := map[string]func() error{"space": d.noSpace, "inodes": d.noInodes, "readonly": d.readOnly, "running": d.running, "tries": d.tries}[kind]
 	if err := play(); err != nil {
 		fmt.Printf("%+v\n", err)
 		return 1
@@ -249,6 +249,60 @@ func (d *disk) running() error {
 		return fmt.Errorf("%d bytes are missing in the output; %+v; it ends with %.80q; %w", missing, i, text.String()[max(0, text.Len()-80):], err)
 	}
 	fmt.Printf("%d of %d bytes are missing\n", missing, missing+int64(text.Len()))
+	return nil
+}
+
+// tries fills the disk while a job runs that will be tried again: it is, up to its end, and what of that can be told is.
+func (d *disk) tries() error {
+	for _, last := range []bool{false, true} { // whether the room that was made for it is gone, too
+		dir := must(os.MkdirTemp(d.marks, "tries"))
+		j, err := job.Start(d.ctx, d.courier, insist, Flaky{dir, 3}, job.Options{Tries: 4, Pause: time.Millisecond})
+		if err != nil {
+			return err
+		}
+		if err := appears(d.ctx, filepath.Join(dir, "run.1")); err != nil {
+			return err
+		}
+		room := filepath.Join(d.dir, "state", "deliveryboy", "jobs", j.ID, "keeper.new")
+		if _, err := os.Lstat(room); err != nil {
+			return err
+		}
+		if last {
+			must(0, os.Remove(room))
+		}
+		free, err := d.fill()
+		if err != nil {
+			return err
+		}
+		for run := 1; run < 3; run++ {
+			must(0, os.WriteFile(filepath.Join(dir, fmt.Sprint("go.", run)), nil, 0o600))
+			if err := appears(d.ctx, filepath.Join(dir, fmt.Sprint("run.", run+1))); err != nil {
+				i, _ := j.Info(context.WithoutCancel(d.ctx))
+				return fmt.Errorf("%w: %+v", err, i)
+			}
+			told := run + 1
+			if last {
+				told = 1
+			}
+			if i, err := j.Info(d.ctx); err != nil || i.Phase != job.Running || i.Attempts != told {
+				return fmt.Errorf("attempt %d: %+v, %w", run+1, i, err)
+			}
+		}
+		must(0, os.WriteFile(filepath.Join(dir, "go.3"), nil, 0o600))
+		if n, err := j.Wait(d.ctx); err != nil || n != 3 {
+			return fmt.Errorf("%d, %w", n, err)
+		}
+		if i, err := j.Info(d.ctx); err != nil || i.Outcome != job.Returned || i.Attempts != 3 {
+			return fmt.Errorf("%+v, %w", i, err)
+		}
+		if _, err := os.Lstat(room); err == nil {
+			return errors.New("keeper.new is left")
+		}
+		free()
+		if err := j.Acknowledge(d.ctx); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -30,6 +30,7 @@ var (
 	where    = registry.Register("where", whereAmI)
 	quick    = registry.Register("quick", noteDown)
 	flaky    = registry.Register("flaky", failAtFirst, registry.Rules{Idempotent: true})
+	insist   = registry.Register("insist", insistUntil, registry.Rules{Idempotent: true})
 	end      = registry.Register("end", endIn)
 	breed    = registry.Register("breed", leaveChildren)
 	stream   = registry.Register("stream", func(context.Context, io.Reader) (int, error) { return 0, nil })
@@ -157,6 +158,42 @@ func failAtFirst(_ context.Context, f Flaky) (int, error) {
 type Flaky struct {
 	Dir  string
 	Good int
+}
+
+// insistUntil is failAtFirst, and each of its runs says so in a file run.N, and ends when there is a file go.N.
+func insistUntil(ctx context.Context, f Flaky) (int, error) {
+	n := 1
+	for ; ; n++ {
+		mark, err := os.OpenFile(filepath.Join(f.Dir, fmt.Sprint("run.", n)), os.O_CREATE|os.O_EXCL, 0o600)
+		if err == nil {
+			mark.Close()
+			break
+		}
+		if !errors.Is(err, os.ErrExist) {
+			return 0, err
+		}
+	}
+	if err := appears(ctx, filepath.Join(f.Dir, fmt.Sprint("go.", n))); err != nil {
+		return 0, err
+	}
+	if n < f.Good {
+		return n, errNotYet
+	}
+	return n, nil
+}
+
+// appears waits until there is a file.
+func appears(ctx context.Context, name string) error {
+	for {
+		if _, err := os.Lstat(name); err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s does not appear: %w", name, ctx.Err())
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
 }
 
 // endIn ends in one of the ways there are.
