@@ -41,7 +41,30 @@ func (e *TimeoutError) Error() string {
 
 func (e *TimeoutError) Unwrap() error { return e.Err }
 
+// A KeptError says that a call, or its reply, is more than a server keeps for a user who is not its own. Replies that are read
+// make room.
+type KeptError struct {
+	UID   int
+	Bytes int64 // that the call has, or the reply
+	Limit int64 // of what is kept: see ServeOptions.MaxKeptPerUser and MaxKept
+	All   bool  // it is that for all such users together
+	Ran   bool  // the function ran, and its reply is lost
+}
+
+func (e *KeptError) Error() string {
+	what, whose, fate := "call", "for this user", "it was not run"
+	if e.Ran {
+		what, fate = "reply", "the function ran, and its reply is lost"
+	}
+	if e.All {
+		whose = "for all users that are not its own"
+	}
+	return fmt.Sprintf("pool: the %s of uid %d has %d bytes, with which the server would keep more than %d %s; %s: read what came, and ask for less at a time",
+		what, e.UID, e.Bytes, e.Limit, whose, fate)
+}
+
 func init() {
+	box.RegisterError[*KeptError]()
 	box.RegisterSentinel("pool.ErrClosed", ErrClosed)
 	box.RegisterSentinel("pool.ErrSpent", ErrSpent)
 	box.RegisterSentinel("pool.ErrSessionClosed", ErrSessionClosed)

@@ -311,7 +311,7 @@ func (r *relay) Message(f wire.Frame) {
 		r.refuse(f.Stream, &box.PackingError{Func: b.Func, Why: "no such function is offered here"})
 		return
 	}
-	t := newTask(r, f.Stream, entry, b)
+	t := newTask(r, f.Stream, entry, b, sizeOf(f.Segments))
 	if err := t.adopt(); err != nil {
 		t.drop()
 		r.mux.Disown(b.Streams) // those that were not adopted
@@ -327,7 +327,10 @@ func (r *relay) Message(f wire.Frame) {
 // admit takes a call, unless the client may not make it.
 func (r *relay) admit(t *task) error {
 	if err := r.server.policy.check(r.who, t.entry, t.box); err != nil {
-		r.log.Warn("refused", "function", t.box.Func, "why", err.Error())
+		r.server.warn(r.who, "function "+t.box.Func, r.log, "refused", "function", t.box.Func, "why", err.Error())
+		return err
+	}
+	if err := t.keep(t.size, false); err != nil {
 		return err
 	}
 	r.mu.Lock()
@@ -376,7 +379,7 @@ func (r *relay) Frame(f wire.Frame) {
 	case wire.Status:
 		r.report(f)
 	case wire.Signal:
-		r.log.Warn("refused", "why", "a signal for the worker: nobody has one of a pool for himself")
+		r.server.warn(r.who, "signals", r.log, "refused", "why", "a signal for the worker: nobody has one of a pool for himself")
 	}
 }
 

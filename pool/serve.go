@@ -109,7 +109,7 @@ func (s *Server) handle(ctx context.Context, c server.Connection) error {
 	err = s.serve(ctx, streams, who, c.Names, c.Log, refusal)
 	after := time.Since(begun).Round(time.Millisecond).String()
 	if err != nil {
-		c.Log.Warn("pool: client ended", "after", after, "why", err.Error())
+		s.warn(who, "clients", c.Log, "pool: client ended", "after", after, "why", err.Error())
 	} else {
 		c.Log.Debug("pool: client ended", "after", after)
 	}

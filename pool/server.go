@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/seed354a1416/deliveryboy/internal/hush"
 	"github.com/seed354a1416/deliveryboy/registry"
 	"github.com/seed354a1416/deliveryboy/transport"
 )
@@ -38,17 +39,37 @@ type ServeOptions struct {
 	MaxAccepts     int64         // after so many clients the server ends; 0: never
 	Patience       time.Duration // how long a client may take to say what it wants; 0: 10s
 
+	// WriteTimeout is how long a client that speaks JSON may take nothing of what is said to it; then it loses its connection,
+	// with its commands. It is a time, and not how many others want its place, because what waits for it is held here
+	// meanwhile. 0: 10 minutes, which is for people at a pager.
+	WriteTimeout time.Duration
+
+	// MaxKeptPerUser is how many bytes of calls that wait, and of replies that were not read, are kept for one user who is
+	// neither the server's own nor root, over all of that user's connections; MaxKept is the same for all of these users
+	// together. A call over that is not begun, and a reply is dropped, with a *[KeptError] in its place. Besides there is what
+	// comes just now, and for each of 64 calls of a user that run the windows of its streams. 0: 512 MiB, 2 GiB.
+	MaxKeptPerUser, MaxKept int64
+
 	// Ready, if not nil, is called when clients can connect and are served, by [Serve].
 	Ready func()
 
-	// Log gets a record for each client, what was refused, and what happens to workers. Nil: slog.Default.
+	// Log gets a record for each client, what was refused, and what happens to workers. Of what was refused, and of clients
+	// that did not end well, ten in a minute for each user, and of calls for each function besides, and then how many more
+	// there were. Nil: slog.Default.
 	Log *slog.Logger
 }
 
 const (
-	defaultConnections = 2048
-	defaultPerUser     = 64
-	defaultPatience    = 10 * time.Second
+	defaultConnections  = 2048
+	defaultPerUser      = 64
+	defaultPatience     = 10 * time.Second
+	defaultWriteTimeout = 10 * time.Minute
+	defaultKeptPerUser  = 512 << 20
+	defaultKept         = 2 << 30
+
+	// Of what one user causes, so many lines of the log pass within that time.
+	logLines = 10
+	logSpan  = time.Minute
 )
 
 // A Peer is who is at the other end of a connection, as the system says it.
@@ -69,6 +90,8 @@ type Server struct {
 	ending  chan struct{} // closed when no more calls are taken
 	ends    sync.Once
 	work    sync.WaitGroup // clients
+	hush    hush.Hush
+	guests  debt // of all guests
 
 	mu    sync.Mutex // guards per, debts, and who enters
 	per   map[int]int
@@ -85,6 +108,8 @@ func NewServer(ctx context.Context, o ServeOptions) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{options: o, over: make(chan struct{}), ending: make(chan struct{}), per: map[int]int{}, debts: map[int]*debt{}}
+	s.hush.Log, s.hush.Lines, s.hush.Span = o.Log, logLines, logSpan
+	s.guests.limit = o.MaxKept
 	var err error
 	if s.policy, err = newPolicy(o.Rules, o.Only); err != nil {
 		return nil, err
@@ -102,14 +127,16 @@ func (o *ServeOptions) fill() error {
 		value int64
 	}{
 		{"Backlog", int64(o.Backlog)}, {"MaxConnections", int64(o.MaxConnections)}, {"MaxPerUser", int64(o.MaxPerUser)},
-		{"MaxAccepts", o.MaxAccepts}, {"Patience", int64(o.Patience)},
+		{"MaxAccepts", o.MaxAccepts}, {"Patience", int64(o.Patience)}, {"WriteTimeout", int64(o.WriteTimeout)},
+		{"MaxKeptPerUser", o.MaxKeptPerUser}, {"MaxKept", o.MaxKept},
 	} {
 		if f.value < 0 {
 			return fmt.Errorf("pool: field %s %d: it must not be negative", f.name, f.value)
 		}
 	}
 	o.MaxConnections, o.MaxPerUser = or(o.MaxConnections, defaultConnections), or(o.MaxPerUser, defaultPerUser)
-	o.Patience = or(o.Patience, defaultPatience)
+	o.Patience, o.WriteTimeout = or(o.Patience, defaultPatience), or(o.WriteTimeout, defaultWriteTimeout)
+	o.MaxKeptPerUser, o.MaxKept = or(o.MaxKeptPerUser, defaultKeptPerUser), or(o.MaxKept, defaultKept)
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
@@ -148,6 +175,7 @@ func (s *Server) Close() error {
 	err := s.pool.Close()
 	s.cut()
 	s.work.Wait()
+	s.hush.End()
 	return err
 }
 
@@ -177,6 +205,11 @@ func (s *Server) enter(who Peer) (leave func(), err error) {
 		}
 		s.work.Done()
 	}, nil
+}
+
+// warn writes a line of the log about a client, unless there were enough of the kind.
+func (s *Server) warn(who Peer, kind string, log *slog.Logger, msg string, args ...any) {
+	s.hush.Warn(fmt.Sprintf("uid %d, %s", who.UID, kind), log, msg, args...)
 }
 
 // begin begins to end: no more clients, no more calls.

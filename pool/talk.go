@@ -26,13 +26,16 @@ const maxTalk = 16
 // A talk is the conversation in JSON with one client, which is a client of the server within this process: what it may, which
 // worker it gets, for how long, and what ends with it is as for all others.
 type talk struct {
-	conn   *net.UnixConn
-	client *Client
-	debt   *debt
-	log    *slog.Logger
-	work   sync.WaitGroup // commands
+	conn    *net.UnixConn
+	speaker speaker // to conn
+	client  *Client
+	who     Peer
+	debt    *debt
+	log     *slog.Logger
+	work    sync.WaitGroup // commands
 
-	out sync.Mutex // is held while a line is written; before mu
+	out  sync.Mutex // is held while a line is written; before mu; guards deaf
+	deaf bool       // the client does not read
 
 	mu   sync.Mutex // guards jobs
 	jobs map[int64]*errand
@@ -40,38 +43,43 @@ type talk struct {
 
 // talk serves one client until it is gone, ctx ends, or the server does.
 func (s *Server) talk(ctx context.Context, c server.Text) {
-	t := &talk{conn: c.Conn, log: c.Log, jobs: map[int64]*errand{}}
+	t := &talk{
+		conn: c.Conn, speaker: speaker{to: c.Conn, patience: s.options.WriteTimeout}, log: c.Log, jobs: map[int64]*errand{},
+		who: Peer{UID: c.Peer.UID, Groups: c.Peer.Groups, PID: c.Peer.PID},
+	}
 	begun := time.Now()
 	t.log.Debug("pool: client", "speaks", "JSON")
-	err := t.serve(ctx, s, Peer{UID: c.Peer.UID, Groups: c.Peer.Groups, PID: c.Peer.PID})
+	err := t.serve(ctx, s)
+	if t.isDeaf() {
+		err = errDeaf
+	}
 	after := time.Since(begun).Round(time.Millisecond).String()
 	if err != nil {
-		t.log.Warn("pool: client ended", "after", after, "why", err.Error())
+		s.warn(t.who, "clients", t.log, "pool: client ended", "after", after, "why", err.Error())
 	} else {
 		t.log.Debug("pool: client ended", "after", after)
 	}
 }
 
-func (t *talk) serve(ctx context.Context, s *Server, who Peer) error {
+func (t *talk) serve(ctx context.Context, s *Server) error {
 	defer context.AfterFunc(ctx, t.interrupt)()
 	lines := bufio.NewReader(io.MultiReader(strings.NewReader(string(handover.TextMark)), t.conn))
 	_ = t.conn.SetReadDeadline(time.Now().Add(s.options.Patience))
-	_ = t.conn.SetWriteDeadline(time.Now().Add(2 * s.options.Patience))
 	first, err := readLine(lines)
 	if err != nil {
 		t.refuse(-1, err)
 		return err
 	}
-	t.client, err = DialVia(ctx, s.Via(who), session.Options{Stdout: io.Discard, Stderr: io.Discard})
+	t.client, err = DialVia(ctx, s.Via(t.who), session.Options{Stdout: io.Discard, Stderr: io.Discard})
 	if err != nil {
 		t.fail(-1, "busy", err)
 		return err
 	}
-	_ = t.conn.SetDeadline(time.Time{})
+	_ = t.conn.SetReadDeadline(time.Time{})
 	if ctx.Err() != nil { // it may have set the deadline before
 		t.interrupt()
 	}
-	t.debt = s.debtOf(who)
+	t.debt = s.debtOf(t.who)
 	left, watched := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(watched)
@@ -87,14 +95,23 @@ func (t *talk) serve(ctx context.Context, s *Server, who Peer) error {
 }
 
 // interrupt makes reads and writes return.
-func (t *talk) interrupt() { _ = t.conn.SetDeadline(time.Now()) }
+func (t *talk) interrupt() {
+	_ = t.conn.SetReadDeadline(time.Now())
+	t.speaker.hurry(0)
+}
+
+func (t *talk) isDeaf() bool {
+	t.out.Lock()
+	defer t.out.Unlock()
+	return t.deaf
+}
 
 // watch ends the conversation when the server has sent the client away: what is still to be said has little time.
 func (t *talk) watch(left <-chan struct{}) {
 	select {
 	case <-left:
 	case <-t.client.Done():
-		_ = t.conn.SetWriteDeadline(time.Now().Add(onTheWay))
+		t.speaker.hurry(onTheWay)
 		_ = t.conn.SetReadDeadline(time.Now())
 	}
 }
@@ -141,7 +158,7 @@ func (t *talk) hear(ctx context.Context, text []byte) {
 	case l.kill >= 0:
 		t.kill(l)
 	default:
-		t.begin(ctx, l)
+		t.begin(ctx, l, int64(len(text)))
 	}
 }
 
@@ -157,9 +174,14 @@ func (t *talk) kill(l line) {
 	_ = t.say(said{ID: &l.id, Killed: &l.kill})
 }
 
-// begin begins a command, if there is room.
-func (t *talk) begin(ctx context.Context, l line) {
-	e := &errand{talk: t, line: l}
+// begin begins a command of a line of so many bytes, if there is room.
+func (t *talk) begin(ctx context.Context, l line, size int64) {
+	e := &errand{talk: t, line: l, size: size}
+	if over := t.debt.keep(size); over != nil {
+		over.UID = t.who.UID
+		t.fail(l.id, "busy", over)
+		return
+	}
 	t.mu.Lock()
 	n, twice := len(t.jobs), t.jobs[l.id] != nil
 	if !twice && n < maxTalk {
@@ -168,6 +190,9 @@ func (t *talk) begin(ctx context.Context, l line) {
 		t.work.Go(e.run)
 	}
 	t.mu.Unlock()
+	if e.ctx == nil {
+		t.debt.drop(size)
+	}
 	switch {
 	case twice:
 		t.refuse(l.id, fmt.Errorf("id %d: a command with it runs", l.id))
@@ -232,8 +257,16 @@ func (t *talk) write(s said) error {
 	if err := e.Encode(s); err != nil {
 		return err
 	}
-	_, err := t.conn.Write(b.Bytes())
+	if t.debt != nil {
+		n := int64(b.Len())
+		t.debt.drop(-n)
+		defer t.debt.drop(n)
+	}
+	_, err := t.speaker.Write(b.Bytes())
 	if err != nil {
+		if errors.Is(err, errDeaf) {
+			t.deaf = true
+		}
 		t.interrupt()
 	}
 	return err
@@ -243,6 +276,7 @@ func (t *talk) write(s said) error {
 type errand struct {
 	*talk
 	line
+	size   int64 // of the request
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 }
@@ -255,13 +289,16 @@ const (
 // run has the command run, and says how it ended.
 func (e *errand) run() {
 	defer e.cancel(nil)
+	defer e.debt.drop(e.size)
 	ctx := e.ctx
 	if e.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, e.timeout)
 		defer cancel()
 	}
-	out, errs := &kept{left: maxWhole, bytes: []byte{}}, &kept{left: maxWhole, bytes: []byte{}}
+	out, errs := newTally(e.debt), newTally(e.debt)
+	defer out.drop()
+	defer errs.drop()
 	streams := process.Stdio{Stdout: &piece{e, false}, Stderr: &piece{e, true}}
 	if e.whole {
 		streams.Stdout, streams.Stderr = out, errs
@@ -272,8 +309,8 @@ func (e *errand) run() {
 	state, err := e.wait(ctx, streams)
 	s := e.end(ctx, state, err)
 	if e.line.whole && s.Error == nil {
-		s.whole = &whole{out.bytes, errs.bytes, out.dropped + errs.dropped}
-		n := int64(len(out.bytes) + len(errs.bytes))
+		s.whole = &whole{out.kept.bytes, errs.kept.bytes, out.kept.dropped + errs.kept.dropped}
+		n := int64(len(out.kept.bytes) + len(errs.kept.bytes))
 		e.debt.add(n)
 		defer e.debt.add(-n)
 	}
@@ -305,6 +342,7 @@ func (e *errand) wait(ctx context.Context, streams process.Stdio) (process.State
 func (e *errand) end(ctx context.Context, state process.State, err error) said {
 	s, kind := said{ID: &e.id}, "failed"
 	late := errors.Is(context.Cause(ctx), context.DeadlineExceeded)
+	var over *KeptError
 	switch {
 	case err == nil && state.Exited():
 		s.Code = &state.Code
@@ -318,7 +356,7 @@ func (e *errand) end(ctx context.Context, state process.State, err error) said {
 		kind, err = "killed", errors.New("pool: it was killed before it ran")
 	case errors.As(err, new(*DeniedError)):
 		kind = "denied"
-	case errors.As(err, new(*FullError)), errors.Is(err, ErrClosed), errors.Is(err, ErrSpent):
+	case errors.As(err, &over) && !over.Ran, errors.As(err, new(*FullError)), errors.Is(err, ErrClosed), errors.Is(err, ErrSpent):
 		kind = "busy"
 	case errors.As(err, new(*TimeoutError)):
 		kind = "timeout"
@@ -326,6 +364,25 @@ func (e *errand) end(ctx context.Context, state process.State, err error) said {
 	s.Error = &failure{kind, err.Error()}
 	return s
 }
+
+// A tally is the beginning of what a command writes, and counts as kept for the client. What is too much is left out.
+type tally struct {
+	kept kept
+	debt *debt
+}
+
+func newTally(d *debt) *tally {
+	return &tally{kept{left: maxWhole, bytes: []byte{}}, d}
+}
+
+func (t *tally) Write(p []byte) (int, error) {
+	if t.debt.keep(min(int64(len(p)), t.kept.left)) != nil {
+		t.kept.left = 0
+	}
+	return t.kept.Write(p)
+}
+
+func (t *tally) drop() { t.debt.drop(int64(len(t.kept.bytes))) }
 
 // A piece writes what a command writes as it comes.
 type piece struct {

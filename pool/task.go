@@ -21,13 +21,15 @@ type task struct {
 	live   *channel.Bridges // nil if no argument is live
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	told   bool // that it waits
+	told   bool  // that it waits
+	size   int64 // of the call
+	kept   int64 // bytes that count as kept for the client
 
 	stdout, stderr, logs outlet
 }
 
-func newTask(r *relay, id uint32, e *registry.Entry, b *box.Box) *task {
-	t := &task{relay: r, id: id, entry: e, box: b}
+func newTask(r *relay, id uint32, e *registry.Entry, b *box.Box, size int64) *task {
+	t := &task{relay: r, id: id, entry: e, box: b, size: size}
 	t.stdout = outlet{mux: r.mux, call: id, purpose: channel.ForStdout}
 	t.stderr = outlet{mux: r.mux, call: id, purpose: channel.ForStderr}
 	t.logs = outlet{mux: r.mux, call: id, purpose: channel.ForLog}
@@ -53,6 +55,23 @@ func (t *task) drop() {
 		t.relay.soon(t.live.End)
 	}
 	closeFiles(t.box.Live)
+	t.letGo()
+}
+
+// keep counts bytes as kept for the client until letGo: the call, or a reply that has come, whatever it still waits for.
+func (t *task) keep(n int64, ran bool) error {
+	if over := t.relay.debt.keep(n); over != nil {
+		over.UID, over.Ran = t.relay.who.UID, ran
+		return over
+	}
+	t.kept += n
+	return nil
+}
+
+// letGo is the end of what is kept.
+func (t *task) letGo() {
+	t.relay.debt.drop(t.kept)
+	t.kept = 0
 }
 
 // cancelledBy ends the call.
@@ -66,7 +85,7 @@ func (t *task) cancelledBy(reason string) {
 // run has a worker do what the client wants.
 func (t *task) run() {
 	ctx := box.WithTrace(box.WithOutput(t.ctx, &t.stdout, &t.stderr), t.box.Trace)
-	ctx = channel.WithRecords(ctx, t.record)
+	ctx = channel.WithReply(channel.WithRecords(ctx, t.record), func(n int64) error { return t.keep(n, true) })
 	if t.box.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, t.box.Timeout)
@@ -132,6 +151,7 @@ func (t *task) reply(reply *box.Reply) {
 		t.live.End()
 	}
 	t.relay.answer(t.id, reply)
+	t.letGo()
 	t.cancel(nil)
 	t.relay.leave(t)
 }

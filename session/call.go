@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed354a1416/deliveryboy/box"
+	"github.com/seed354a1416/deliveryboy/channel"
 	"github.com/seed354a1416/deliveryboy/channel/wire"
 	"github.com/seed354a1416/deliveryboy/transport"
 )
@@ -28,6 +30,7 @@ type call struct {
 // An outcome is what became of a call: a reply, or the loss of the link.
 type outcome struct {
 	reply *box.Reply
+	size  int64 // of the reply, in bytes
 	lost  bool
 }
 
@@ -85,7 +88,7 @@ func (l *link) conclude(ctx context.Context, c *call, b *box.Box) (*box.Reply, e
 		c.out.wait()
 		return l.suddenEnd(ctx, c, b)
 	}
-	return l.complete(ctx, c, b, out.reply)
+	return l.complete(ctx, c, b, out)
 }
 
 // send writes the call. It does not block where that would hide that the context is done.
@@ -94,10 +97,7 @@ func (l *link) send(ctx context.Context, c *call, b *box.Box) error {
 	if err != nil {
 		return err
 	}
-	c.size = 0
-	for _, s := range segments {
-		c.size += int64(len(s))
-	}
+	c.size = sizeOf(segments)
 	if waiting := l.unanswered.Add(c.size); c.live == nil && waiting <= handsFree || ctx.Done() == nil && c.size <= handsFree {
 		l.write(c, segments, sent)
 	} else {
@@ -161,12 +161,18 @@ func (l *link) latency() time.Duration {
 }
 
 // complete takes in the rest of what belongs to a reply, and adds what only this side knows.
-func (l *link) complete(ctx context.Context, c *call, b *box.Box, r *box.Reply) (*box.Reply, error) {
+func (l *link) complete(ctx context.Context, c *call, b *box.Box, out outcome) (*box.Reply, error) {
+	r := out.reply
+	refused := channel.TakeReply(ctx, out.size)
+	if refused != nil { // what it holds is free from now on
+		l.mux.Disown(r.Streams)
+		r, out.reply = &box.Reply{}, nil
+	}
 	c.out.wait()
 	r.Dropped += c.out.dropped()
 	r.Repanic = l.options.Repanic
 	r.Origin = l.origin(b.Func, r.Fault != nil || r.Refusal != nil)
-	if err := l.takeLive(ctx, c, b, r); err != nil {
+	if err := cmp.Or(refused, l.takeLive(ctx, c, b, r)); err != nil {
 		return nil, l.failed(b.Func, "unpack", box.Stopped, err)
 	}
 	c.free()
@@ -199,4 +205,12 @@ func hopOf(err error) string {
 		return t.Hop
 	}
 	return ""
+}
+
+// sizeOf is how many bytes segments have.
+func sizeOf(segments [][]byte) (n int64) {
+	for _, s := range segments {
+		n += int64(len(s))
+	}
+	return n
 }

@@ -299,6 +299,42 @@ func TestEB23Deaf(t *testing.T) {
 	nothingLeft(t, "a client that did not read")
 }
 
+// EB-23: a client that does not read loses its connection, though its commands have ended, and hold no worker, long ago.
+func TestEB23DeafLosesItsPlace(t *testing.T) {
+	srv := serve(t, settings{Size: 1, Write: 300 * time.Millisecond})
+	for name, line := range map[string]string{
+		"in pieces": `{"id":%d,"shell":"head -c 200000 /dev/zero"}`, // a stream's window, and what a socket holds, take some of them
+		"whole":     `{"id":%d,"shell":"head -c 1000000 /dev/zero","whole":true}`,
+		"requests":  `{"id":%d}` + strings.Repeat("\nx", 20000),
+	} {
+		t.Run(name, func(t *testing.T) {
+			deaf := converse(t, srv.path)
+			asked := make(chan struct{})
+			go func() {
+				defer close(asked)
+				for i := range 16 {
+					if _, err := fmt.Fprintf(deaf, line+"\n", i); err != nil {
+						return // it was sent away meanwhile
+					}
+				}
+			}()
+			srv.wait(t, "client ended", "does not read")
+			<-asked
+			must(t, deaf.SetReadDeadline(time.Now().Add(patience)))
+			if _, err := io.Copy(io.Discard, deaf.lines); err != nil && !errors.Is(err, syscall.ECONNRESET) {
+				t.Errorf("the connection: %v", err)
+			}
+		})
+	}
+	c := converse(t, srv.path) // one that reads, after a while, has all of it
+	c.ask(t, `{"id":1,"shell":"head -c 3000000 /dev/zero"}`)
+	if end, out := c.end(t, 1); len(out) != 3_000_000 || end.Code == nil {
+		t.Errorf("%d bytes, %+v", len(out), end)
+	}
+	srv.term(t)
+	nothingLeft(t, "clients that did not read")
+}
+
 // EB-23: what a client has running ends when it is gone, with all that it started, whether anything was written or not.
 func TestEB23Leaves(t *testing.T) {
 	for name, line := range map[string]string{

@@ -76,6 +76,7 @@ type settings struct {
 	Timeout  time.Duration
 	Drain    time.Duration
 	Patience time.Duration
+	Write    time.Duration
 	Rules    []pool.Rule
 	Files    uint64 // how many descriptors it may have; 0: as many as usual
 }
@@ -96,7 +97,7 @@ func playServer() int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	err := pool.Serve(ctx, pool.ServeOptions{
-		Socket: s.Socket, MaxAccepts: s.Accepts, Rules: s.Rules, Patience: s.Patience,
+		Socket: s.Socket, MaxAccepts: s.Accepts, Rules: s.Rules, Patience: s.Patience, WriteTimeout: s.Write,
 		Pool: pool.Options{
 			Size: s.Size, TaskTimeout: s.Timeout, Drain: s.Drain, Session: session.Options{Grace: 100 * time.Millisecond},
 		},

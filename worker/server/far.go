@@ -47,13 +47,13 @@ func (s *server) admitFar(ctx context.Context, conn net.Conn) {
 		cancel()
 		forget()
 		if secure == nil {
-			s.hush.warn("address "+hostOf(conn), log, "refused", "why", err)
+			s.hush.Warn("address "+hostOf(conn), log, "refused", "why", err)
 			return
 		}
 		log = log.With(slog.Group("peer", "name", who))
 		line := handover.NewLine(secure)
 		if err != nil {
-			s.hush.warn("name "+who, log, "refused", "why", err)
+			s.hush.Warn("name "+who, log, "refused", "why", err)
 			_ = line.Refused(err)
 			hangUp(secure, nil)
 			return
@@ -62,7 +62,7 @@ func (s *server) admitFar(ctx context.Context, conn net.Conn) {
 		defer yield()
 		place, err := s.places.take("name "+who, true, yield)
 		if err != nil {
-			s.hush.warn("name "+who, log, "busy", "why", err)
+			s.hush.Warn("name "+who, log, "busy", "why", err)
 			_ = line.Busy(err)
 			hangUp(secure, nil)
 			return

@@ -1,11 +1,7 @@
 package server
 
 import (
-	"bytes"
 	"fmt"
-	"log/slog"
-	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -119,31 +115,5 @@ func TestTheSilentGiveWay(t *testing.T) {
 	}
 	if h.of["b"] != 1 || h.of["d"] != 3 {
 		t.Errorf("d, who has the most, took from others: %v", h.of)
-	}
-}
-
-// TestHush: of what one causes at once a few lines are written, of others their own, and all is counted.
-func TestHush(t *testing.T) {
-	var text bytes.Buffer
-	h := hush{log: slog.New(slog.NewTextHandler(&text, nil))}
-	for range 1000 {
-		h.warn("uid 7", h.log, "refused")
-	}
-	h.warn("uid 8", h.log, "busy")
-	for i := range 2 * hushPeers {
-		h.warn("address "+strconv.Itoa(i), h.log, "unknown")
-	}
-	if n := len(h.peers); n > hushPeers+1 {
-		t.Errorf("%d peers are kept", n)
-	}
-	h.end()
-	said := text.String()
-	written := strings.Count(said, "msg=refused")
-	for _, left := range regexp.MustCompile(`peer="uid 7" "left out"=(\d+)`).FindAllStringSubmatch(said, -1) {
-		n, _ := strconv.Atoi(left[1])
-		written += n
-	}
-	if written != 1000 || strings.Count(said, "msg=refused") > 500 || strings.Count(said, "msg=busy") != 1 || !strings.Contains(said, "peer=others") {
-		t.Errorf("%d of 1000 are accounted for, %d written", written, strings.Count(said, "msg=refused"))
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/seed354a1416/deliveryboy/internal/hush"
 	"github.com/seed354a1416/deliveryboy/registry"
 	"github.com/seed354a1416/deliveryboy/transport/handover"
 )
@@ -26,7 +27,7 @@ type server struct {
 	listener net.Listener
 	waiting  waiting // on TCP, those who have not said who they are
 	places   places
-	hush     hush
+	hush     hush.Hush
 	over     chan struct{} // closed when the workers have to end
 	work     sync.WaitGroup
 }
@@ -42,7 +43,7 @@ func Serve(ctx context.Context, o Options) error {
 		return err
 	}
 	s := &server{Options: o, listener: o.Listener, places: places{all: o.Connections, of: map[string]int{}}, over: make(chan struct{})}
-	s.hush.log = s.Log
+	s.hush.Log = s.Log
 	var err error
 	if s.guests, err = o.guests(); err != nil {
 		return err
@@ -78,7 +79,7 @@ func (s *server) run(ctx context.Context) {
 	timer := time.AfterFunc(s.Drain, func() { close(s.over) })
 	s.work.Wait()
 	timer.Stop()
-	s.hush.end()
+	s.hush.End()
 	s.Log.Info("ended", "socket", s.listener.Addr().String())
 }
 
@@ -125,7 +126,7 @@ func (s *server) admit(ctx context.Context, conn *net.UnixConn) {
 		err = fmt.Errorf("uid %d may not connect here", peer.UID)
 	}
 	if err != nil {
-		s.hush.warn(who, log, "refused", "why", err)
+		s.hush.Warn(who, log, "refused", "why", err)
 		_ = handover.Refused(conn, err)
 		conn.Close()
 		return
@@ -134,7 +135,7 @@ func (s *server) admit(ctx context.Context, conn *net.UnixConn) {
 	place, err := s.places.take(who, !own(peer), yield)
 	if err != nil {
 		yield()
-		s.hush.warn(who, log, "busy", "why", err)
+		s.hush.Warn(who, log, "busy", "why", err)
 		_ = handover.Busy(conn, err)
 		conn.Close()
 		return
@@ -166,11 +167,11 @@ func (s *server) hear(ctx context.Context, conn net.Conn, place *place, read fun
 // turnAway tells a caller, and the log, why it is not served.
 func (s *server) turnAway(who string, log *slog.Logger, err error, refused, busy func(error) error) {
 	if errors.Is(err, errGaveWay) {
-		s.hush.warn(who, log, "busy", "why", err)
+		s.hush.Warn(who, log, "busy", "why", err)
 		_ = busy(err)
 		return
 	}
-	s.hush.warn(who, log, "refused", "why", err)
+	s.hush.Warn(who, log, "refused", "why", err)
 	_ = refused(err)
 }
 
