@@ -28,7 +28,7 @@ func guests(functions ...string) (rules []pool.Rule) {
 
 // What is kept for a guest has a limit, over all of its connections and for all kinds of calls; others are not touched by it.
 func TestKeptPerUser(t *testing.T) {
-	const most, size, calls = 8 << 20, 2 << 20, 60
+	const most, size, calls = 2 << 20, 512 << 10, 40
 	s := newServer(t, pool.ServeOptions{Rules: guests("big"), Pool: pool.Options{Size: 2}, MaxKeptPerUser: most})
 	b := packed(t, func(c box.Courier) { _, _ = big.On(c)(size) })
 	segments, err := b.Segments()

@@ -15,7 +15,6 @@ import (
 	"github.com/seed354a1416/deliveryboy/delivery"
 	"github.com/seed354a1416/deliveryboy/internal/spelling"
 	"github.com/seed354a1416/deliveryboy/registry"
-	"github.com/seed354a1416/deliveryboy/session"
 	"github.com/seed354a1416/deliveryboy/transport"
 )
 
@@ -46,7 +45,7 @@ type call struct {
 func newCall(t *terminal) *cobra.Command {
 	c := &call{
 		terminal: t,
-		via:      specFlag{spec: transport.Spec{Via: transport.Self{}}, text: "self", routes: true},
+		via:      specFlag{spec: transport.Spec{Via: transport.Self{}}, text: "self"},
 		timeout:  durationFlag{most: maxTimeout},
 		grace:    durationFlag{most: maxGrace},
 	}
@@ -136,7 +135,7 @@ func (c *call) run(cmd *cobra.Command, words []string) error {
 		return err
 	}
 	if !c.dryRun {
-		via, done, err := c.via.way.through(cmd.Context(), once.Via, c.session)
+		via, done, err := c.via.way.through(cmd.Context(), once.Via, stopsWith(c.deploy, c.ask))
 		defer done() //nolint:errcheck // what came of the call counts
 		if err != nil {
 			return err
@@ -177,15 +176,6 @@ func (c *call) once() (delivery.Once, error) {
 		}
 	}
 	return o, nil
-}
-
-// session is how a target on the way is opened.
-func (c *call) session(spec transport.Spec) (session.Options, error) {
-	o := delivery.SessionFor(spec)
-	var err error
-	o.Deploy, err = c.deploy.options(spec)
-	o.Ask = c.ask.provider()
-	return o, err
 }
 
 // mergeEnv is base with more, which replaces entries of the same name.

@@ -100,7 +100,10 @@ does the same on its way.
 The far side needs sh and a few of the tools that every system has, busybox for instance.
 The program is kept under its digest in a directory of the far user's alone:
 /var/cache/deliveryboy for root, ~/.cache/deliveryboy/bin for others, or where these
-cannot be used, in $XDG_RUNTIME_DIR, /dev/shm or /tmp.`,
+cannot be used, in $XDG_RUNTIME_DIR, /dev/shm or /tmp.
+
+What via=NAME leads through gets the program too, unless that target says with binary=
+where it is; --cache is for the last place alone.`,
 		Example: `  deliveryboy deploy --via ssh=web1//sudo
   deliveryboy call --deploy --via ssh=web1//sudo net.listeners
   deliveryboy deploy --via ssh=pi --bundle deliveryboy.bundle
@@ -109,7 +112,7 @@ cannot be used, in $XDG_RUNTIME_DIR, /dev/shm or /tmp.`,
 		RunE: d.run,
 	}
 	f := cmd.Flags()
-	f.Var(&d.via, "via", "the `spec` of the way there, such as sudo=www or ssh=web1//sudo")
+	f.Var(&d.via, "via", "the `spec` of the way there, such as sudo=www, ssh=web1//sudo or via=TARGET//sudo")
 	f.Var(&d.cache, "cache", "the directory there, an absolute `path`; it has to be the far user's alone")
 	f.Var(&d.bundle, "bundle", bundleUsage)
 	f.BoolVar(&d.json, "json", false, "write one JSON document to stdout")
@@ -127,7 +130,12 @@ func (d *deployment) run(cmd *cobra.Command, _ []string) error {
 	if err := o.Deploy.Check(); err != nil {
 		return &usageError{what: strings.TrimPrefix(err.Error(), "deploy: ")}
 	}
-	o.Ask, o.Stdout, o.Stderr = d.ask.provider(), d.err, d.err
+	via, done, err := d.via.way.through(cmd.Context(), o.Via, d.stop)
+	defer done() //nolint:errcheck // what it was for has been done, or has failed
+	if err != nil {
+		return err
+	}
+	o.Via, o.Ask, o.Stdout, o.Stderr = via, d.ask.provider(), d.err, d.err
 	s, err := session.Open(cmd.Context(), o)
 	if err != nil {
 		return err
@@ -137,6 +145,11 @@ func (d *deployment) run(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	return d.show(r)
+}
+
+// stop is how a target on the way is opened: the program is brought there too, unless the target says where it is.
+func (d *deployment) stop(spec transport.Spec) (session.Options, error) {
+	return stopsWith(deployFlag{on: spec.Binary == "", bundle: d.bundle}, d.ask)(spec)
 }
 
 func (d *deployment) show(r deploy.Result) error {

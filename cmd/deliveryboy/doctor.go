@@ -9,9 +9,7 @@ import (
 
 	"github.com/seed354a1416/deliveryboy/cmd/deliveryboy/internal/display"
 	"github.com/seed354a1416/deliveryboy/cmd/deliveryboy/internal/target"
-	"github.com/seed354a1416/deliveryboy/delivery"
 	"github.com/seed354a1416/deliveryboy/doctor"
-	"github.com/seed354a1416/deliveryboy/session"
 	"github.com/seed354a1416/deliveryboy/transport"
 )
 
@@ -74,7 +72,7 @@ func (e *findingsError) Error() string {
 }
 
 func (e *examination) run(cmd *cobra.Command, text string) error {
-	f := specFlag{routes: true}
+	f := specFlag{}
 	if err := f.Set(text); err != nil {
 		return &usageError{what: "spec", value: quote(text), why: err.Error()}
 	}
@@ -124,7 +122,7 @@ func (e *examination) examine(ctx context.Context, f specFlag) (found []doctor.F
 
 // behind examines what is behind targets that were looked at.
 func (e *examination) behind(ctx context.Context, way route, spec transport.Spec) (found []doctor.Finding, done func(), err error) {
-	via, closeAll, err := way.through(ctx, spec.Via, e.session)
+	via, closeAll, err := way.through(ctx, spec.Via, stopsWith(e.deploy, e.ask))
 	done = func() { _ = closeAll() }
 	if err != nil {
 		return nil, done, err
@@ -135,15 +133,6 @@ func (e *examination) behind(ctx context.Context, way route, spec transport.Spec
 		found, err = doctor.Examine(ctx, spec, o)
 	}
 	return found, done, err
-}
-
-// session is how a target on the way is opened.
-func (e *examination) session(spec transport.Spec) (session.Options, error) {
-	o := delivery.SessionFor(spec)
-	var err error
-	o.Deploy, err = e.deploy.options(spec)
-	o.Ask = e.ask.provider()
-	return o, err
 }
 
 // named says of findings that they are about a target on the way.

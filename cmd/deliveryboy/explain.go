@@ -49,7 +49,7 @@ to the letter. With via=NAME, what leads to that target comes first, with its na
 }
 
 func (t *terminal) explain(text string, names []string, ask askFlag, asJSON bool) error {
-	f := specFlag{routes: true}
+	f := specFlag{}
 	if err := f.Set(text); err != nil {
 		return &usageError{what: "spec", value: quote(text), why: err.Error()}
 	}

@@ -126,6 +126,11 @@ func (j *jobs) completeJob(cmd *cobra.Command, args []string, toComplete string)
 	go func() { // ends soon after the context, or with this program, which is about to end
 		once := delivery.OnceFor(j.via.spec)
 		once.Stdout, once.Stderr = io.Discard, io.Discard
+		via, done, err := j.via.way.through(ctx, once.Via, stopsWith(deployFlag{}, askFlag{}))
+		defer done() //nolint:errcheck // this program ends
+		if once.Via = via; err != nil {
+			return
+		}
 		list, _ := job.List(ctx, once)
 		listed <- list
 	}()

@@ -51,7 +51,7 @@ see the manual for all of them.`,
 		Args: noCommand,
 		RunE: list.run,
 	}
-	cmd.PersistentFlags().Var(&j.via, "via", "the `spec` of the way to the jobs, such as sudo=www or ssh=web1//sudo")
+	cmd.PersistentFlags().Var(&j.via, "via", "the `spec` of the way to the jobs, such as sudo=www, ssh=web1//sudo or via=TARGET//sudo")
 	j.deploy.add(cmd.PersistentFlags())
 	j.ask.add(cmd.PersistentFlags())
 	t.completeSpecFlag(cmd, &j.via)
@@ -67,7 +67,12 @@ func (j *jobs) at(ctx context.Context, f func(box.Courier) error) error {
 	if err != nil {
 		return err
 	}
-	o.Stdout, o.Stderr = j.err, j.err
+	via, done, err := j.via.way.through(ctx, o.Via, stopsWith(j.deploy, j.ask))
+	defer done() //nolint:errcheck // what it was for has been done, or has failed
+	if err != nil {
+		return err
+	}
+	o.Via, o.Stdout, o.Stderr = via, j.err, j.err
 	there, err := session.Open(ctx, o)
 	if err != nil {
 		return err

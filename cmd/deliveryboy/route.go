@@ -60,12 +60,15 @@ func (f *specFlag) whole() string {
 	return target.Via + f.way[len(f.way)-1].name + "//" + f.spec.String()
 }
 
-// passable refuses via= for commands that open no sessions.
-func (t *terminal) passable(f *specFlag, what string) error {
-	if len(f.way) == 0 || f.routes {
-		return nil
+// stopsWith says how targets on the way are opened.
+func stopsWith(d deployFlag, a askFlag) func(transport.Spec) (session.Options, error) {
+	return func(spec transport.Spec) (session.Options, error) {
+		o := delivery.SessionFor(spec)
+		var err error
+		o.Deploy, err = d.options(spec)
+		o.Ask = a.provider()
+		return o, err
 	}
-	return &usageError{what: what, value: quote(f.text), why: "via= is for call, doctor and explain; write the hops of " + f.way[0].name + " themselves"}
 }
 
 // through has the first hop of a spec be the session of the last target on the way, all of which are opened with what options

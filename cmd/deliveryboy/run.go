@@ -59,7 +59,7 @@ arguments begin with a dash.`,
 	}
 	f := cmd.Flags()
 	f.SetInterspersed(false) // what follows the program is the program's
-	f.Var(&r.via, "via", "the `spec` of the way there, such as sudo=www or ssh=web1//sudo")
+	f.Var(&r.via, "via", "the `spec` of the way there, such as sudo=www, ssh=web1//sudo or via=TARGET//sudo")
 	f.Var(&r.timeout, "timeout", "how long the program may take; no limit by default")
 	f.StringVar(&r.file, "config", "", "a `file` in TOML that says what to run")
 	r.flags.add(f)
@@ -81,6 +81,12 @@ func (r *programRun) run(cmd *cobra.Command, words []string) error {
 	once.Ask = r.ask.provider()
 	ctx, cancel := r.timeout.within(cmd.Context())
 	defer cancel()
+	via, done, err := r.via.way.through(ctx, once.Via, stopsWith(r.deploy, r.ask))
+	defer done() //nolint:errcheck // what came of the program counts
+	if err != nil {
+		return r.timeout.late(ctx, err)
+	}
+	once.Via = via
 	p, err := process.On(once).New(cfg, process.Stdio{Stdin: r.in, Stdout: r.out, Stderr: r.err})
 	if err != nil {
 		return err

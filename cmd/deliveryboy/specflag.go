@@ -18,8 +18,6 @@ type specFlag struct {
 	text string // as it was given
 	name string // of a target; empty if there is none, or none any more
 	way  route  // what the spec stands behind
-
-	routes bool // whether it may stand behind something
 }
 
 func (f *specFlag) String() string { return f.text }
@@ -75,7 +73,7 @@ func (t *terminal) resolve(f *specFlag, what string) error {
 		if err := f.routed(f.text, targets); err != nil {
 			return usage(err)
 		}
-		return t.passable(f, what)
+		return nil
 	case known:
 	case !marked: // what is wrong with it as a spec says more
 		return usage(f.parse(f.text))
@@ -85,7 +83,7 @@ func (t *terminal) resolve(f *specFlag, what string) error {
 	if err := f.routed(spec+strings.TrimPrefix(f.text, f.name), targets); err != nil {
 		return usage(fmt.Errorf("behind the target's own spec, %s, %w", spec, err))
 	}
-	return t.passable(f, what)
+	return nil
 }
 
 func noTarget(name string, targets target.Targets) error {
