@@ -197,6 +197,9 @@ func ask(ctx context.Context, f *os.File) (found probed, err error) {
 	var said answer
 	cmd.Stdout = &said
 	if err := cmd.Run(); err != nil { // it, and what it has started: nobody waits for that longer than WaitDelay
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			err = fmt.Errorf("it has not said within %s what it is", probeWait)
+		}
 		return found, fmt.Errorf("it cannot be a kernel: %w", err)
 	}
 	if err := json.Unmarshal(said.text.Bytes(), &found); err != nil || found.Kernel == 0 {

@@ -187,3 +187,39 @@ func pipeOf(t *testing.T, c *kernel.Client, name string) int {
 	must(t, err)
 	return n
 }
+
+// TestUpgradeWithFewDescriptorsLeft: one that would lose connections does not happen, wherever the descriptors are missing.
+func TestUpgradeWithFewDescriptorsLeft(t *testing.T) {
+	const n, spare = 30, 20
+	set := place(t, 0) // whose limits this process may change
+	o := start(t, 0, set)
+	c := open(t, o)
+	next := program(t, set, "one")
+	holder, server := roles(t, set.Socket)
+	var people []*person
+	for range n {
+		people = append(people, dial(t, set.Socket))
+	}
+	for _, pid := range []int{server, holder} {
+		var before unix.Rlimit
+		must(t, unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &before))
+		limit := before
+		limit.Cur = uint64(descriptors(t, pid) + spare)
+		must(t, unix.Prlimit(pid, unix.RLIMIT_NOFILE, &limit, nil))
+		if _, err := c.Upgrade(limited(t), next); err == nil || !strings.Contains(err.Error(), "the one before goes on") {
+			t.Errorf("process %d: %v", pid, err)
+		}
+		must(t, unix.Prlimit(pid, unix.RLIMIT_NOFILE, &before, nil))
+		for i, p := range people {
+			p.say(fmt.Sprintf("set v%d 1\nget v%d\n", i, i))
+			p.expect("> 1\n> ")
+		}
+	}
+	if _, err := c.Upgrade(limited(t), next); err != nil {
+		t.Error(err)
+	}
+	for _, p := range people {
+		p.say("get v0\n")
+		p.expect("1\n> ")
+	}
+}
