@@ -96,7 +96,7 @@ room() {
 }
 
 # take SIZE: writes what comes. What does not unpack, or fit, is read to its end, or the rest would pass for an answer.
-take() { head -c "$1" | { ${z:-cat} 2>&1 >"$t" || { r=$? && cat >/dev/null && exit $r; }; }; }
+take() { head -c "$1" | { ${x:-cat} 2>&1 >"$t" || { r=$? && cat >/dev/null && exit $r; }; }; }
 
 # fill: takes the program in, under a name that nothing else has, and looks at what came.
 fill() {
@@ -108,7 +108,16 @@ fill() {
 	room
 	say need "$f $w"
 	read -r r f x || exit 69
-	[ "$r" = push ] || fail - || return
+	[ "$r" != probe ] || {
+		head -c "$f" >/dev/null
+		say more
+		read -r r f x || exit 69
+	}
+	case $r in
+	push) x= ;;
+	pack) x=$z ;;
+	*) fail - || return ;;
+	esac
 	e=$(take "$f") || fail "it could not be filled: ${e##*: }" || return
 	r=$(sum "$t")
 	[ -z "$r" ] || [ "${r%% *}" = "$d" ] || fail 'what came has another digest' || return

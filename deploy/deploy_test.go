@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 func TestMain(m *testing.M) {
@@ -47,6 +48,7 @@ type far struct {
 	edit  func(io.WriteCloser) io.Writer // what is between here and there; may be nil
 
 	change  *strings.Replacer // of the script; may be nil
+	now     func() time.Time  // this side's clock; may be nil
 	running *exec.Cmd
 }
 
@@ -74,6 +76,9 @@ func (f *far) call(t *testing.T, o Options, names ...string) (r Result, output, 
 	p, err := Prepare(o)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if f.now != nil {
+		p.now = f.now
 	}
 	argv := append(append([]string{}, f.shell...), p.Argv(names...)[1:]...)
 	if f.change != nil {

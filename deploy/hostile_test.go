@@ -37,7 +37,7 @@ func TestCutInTheMiddle(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			home := t.TempDir()
 			f, cache := farIn(t, shell, home), filepath.Join(home, "c") // other places are this machine's
-			for i, cut := range []int{0, 10, 33, 98, 99, 150, 1 << 10, 100_000, 1_000_000} {
+			for i, cut := range []int{0, 10, 33, 98, 99, 150, 1 << 10, 100_000, piece + 111, piece + 130, 1_000_000} {
 				for _, kill := range []bool{false, true} {
 					f.edit = func(w io.WriteCloser) io.Writer {
 						return &cutter{w, cut, func() error {
@@ -73,7 +73,7 @@ func TestCutInTheMiddle(t *testing.T) {
 	}
 }
 
-// A flipper changes one byte of the program.
+// A flipper changes one byte of each piece of the program.
 type flipper struct {
 	w  io.Writer
 	at int
@@ -81,9 +81,8 @@ type flipper struct {
 
 func (f *flipper) Write(p []byte) (int, error) {
 	mine := bytes.Clone(p)
-	if f.at >= 0 && f.at < len(mine) && len(mine) > 1000 {
+	if f.at < len(mine) && len(mine) > 1000 {
 		mine[f.at] ^= 0x10
-		f.at = -1
 	}
 	return f.w.Write(mine)
 }
@@ -92,15 +91,18 @@ func TestWhatIsMangledOnTheWayIsNotRun(t *testing.T) {
 	for name, shell := range shells(t) {
 		t.Run(name, func(t *testing.T) {
 			home := t.TempDir()
-			f := farIn(t, shell, home)
-			f.edit = func(w io.WriteCloser) io.Writer { return &flipper{w, 50_000} }
-			_, _, _, err := f.call(t, Options{Cache: filepath.Join(home, "c")})
-			var e *Error
-			if !errors.As(err, &e) || len(e.Tried) != 1 {
-				t.Errorf("%v", err)
-			}
-			if left := files(t, home); len(left) > 0 {
-				t.Errorf("left: %q", left)
+			for _, clock := range []func() time.Time{slowWay(), quickWay()} {
+				f := farIn(t, shell, home)
+				f.now = clock
+				f.edit = func(w io.WriteCloser) io.Writer { return &flipper{w, 50_000} }
+				_, _, _, err := f.call(t, Options{Cache: filepath.Join(home, "c")})
+				var e *Error
+				if !errors.As(err, &e) || len(e.Tried) != 1 {
+					t.Errorf("%v", err)
+				}
+				if left := files(t, home); len(left) > 0 {
+					t.Errorf("left: %q", left)
+				}
 			}
 		})
 	}
@@ -234,6 +236,7 @@ func TestWhatAFarSideCannotBeGiven(t *testing.T) {
 		{Options{}, "@ terminal=====\n", "a terminal is in the way"},
 		{Options{}, "@ need 1 /x=====\n", "before it has said what system it is"},
 		{Options{}, "@ none=====\n", "before it has said"},
+		{Options{}, "@ more=====\n", "wants more than it asked for"},
 		{Options{}, "@ here /x\x1b[31m=====\n", `in "/x\x1b[31m", which is no path`},
 		{Options{}, "@ here x=====\n", "which is no path"},
 		{Options{}, "@ here /x/../y=====\n", "which is no path"},
@@ -340,7 +343,7 @@ func TestKilledWithKeepNothing(t *testing.T) {
 			f := farIn(t, shell, home)
 			o := Options{KeepNothing: true, Cache: filepath.Join(home, "c")}
 			f.edit = func(w io.WriteCloser) io.Writer {
-				return &cutter{w, 200_000, func() error {
+				return &cutter{w, piece + 200_000, func() error {
 					_ = f.running.Process.Kill()
 					return w.Close()
 				}}

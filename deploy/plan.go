@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/seed354a1416/deliveryboy/internal/armour"
 )
@@ -41,6 +42,7 @@ func joint(line string) string {
 type Plan struct {
 	options Options
 	digest  string // what the far side looks for first; "-" if its system has to be known before
+	now     func() time.Time
 }
 
 // Prepare looks at the files that may have to travel. The error says which cannot be read.
@@ -54,13 +56,13 @@ func Prepare(o Options) (*Plan, error) {
 		}
 	}
 	if o.Bundle != "" || len(o.Programs) > 0 {
-		return &Plan{o, "-"}, nil
+		return &Plan{o, "-", time.Now}, nil
 	}
 	p, err := own()
 	if err != nil {
 		return nil, fmt.Errorf("deploy: this program's own file: %w", err)
 	}
-	return &Plan{o, p.digest}, nil
+	return &Plan{o, p.digest, time.Now}, nil
 }
 
 // Argv is what a transport has to start so that a worker comes about, narrowed to functions if there are names. Nothing in it

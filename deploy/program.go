@@ -22,9 +22,10 @@ type program struct {
 
 	packed func() ([]byte, error) // the file, compressed; it is kept for the next far side
 	plain  func() ([]byte, error) // the file
+	sample func() ([]byte, error) // a piece of it; nil if it is small, or at hand compressed
 }
 
-// payload is what is sent: the file itself if the far side cannot unpack.
+// payload is what is sent.
 func (p *program) payload(gz bool) ([]byte, error) {
 	if gz {
 		return p.packed()
@@ -63,12 +64,27 @@ func load(open func() (*os.File, error)) (*program, error) {
 		err := copied(out)
 		return out.Bytes(), err
 	}
+	if size >= 4*piece {
+		p.sample = func() ([]byte, error) { return middle(open, size) }
+	}
 	p.packed = sync.OnceValues(func() ([]byte, error) {
 		out := bytes.NewBuffer(make([]byte, 0, size/2))
 		err := pack(out, gzip.BestSpeed, copied)
 		return out.Bytes(), err
 	})
 	return p, nil
+}
+
+// middle is a piece of a file.
+func middle(open func() (*os.File, error), size int64) ([]byte, error) {
+	f, err := open()
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b := make([]byte, piece)
+	_, err = f.ReadAt(b, (size-piece)/2)
+	return b, err
 }
 
 // copy also makes sure that the file is still the one that was looked at.

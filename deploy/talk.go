@@ -6,6 +6,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 )
 
@@ -14,6 +15,7 @@ const (
 	sayHere     = "here"
 	sayArch     = "arch"
 	sayNeed     = "need"
+	sayMore     = "more"
 	sayRefuse   = "refuse"
 	sayNone     = "none"
 	sayTerminal = "terminal"
@@ -38,7 +40,8 @@ type talk struct {
 	nonce   string
 	lines   *lines
 	program *program // for the far side's system, when that is known
-	gzip    bool     // the far side can unpack
+	packs   bool     // the program is sent compressed: the far side can unpack, and it pays
+	probe   *probe   // nil before one was sent
 	free    int64    // in the place that was offered last
 	said    int      // lines of the script's
 	tried   []Try
@@ -60,6 +63,8 @@ func (t *talk) answer(word, rest string) (done bool, err error) {
 		return false, t.arch(strings.Fields(rest))
 	case sayNeed:
 		return false, t.need(rest)
+	case sayMore:
+		return false, t.more()
 	case sayRefuse:
 		dir, why, _ := strings.Cut(rest, "\t")
 		t.refused(dir, why)
@@ -104,7 +109,7 @@ func (t *talk) arch(words []string) (err error) {
 	if len(words) < 2 {
 		return &Error{Why: fmt.Sprintf("the far side says of its system %.80q, and not its name and machine", words)}
 	}
-	t.gzip, t.free = len(words) > 2, -1
+	t.packs, t.free = len(words) > 2, -1
 	if t.program, err = t.plan.programFor(systemOf(words[0], words[1])); err != nil {
 		return err
 	}
@@ -126,11 +131,48 @@ func (t *talk) need(rest string) error {
 			return nil
 		}
 	}
-	sent, err := t.program.payload(t.gzip)
+	if t.packs && t.probe == nil && t.program.sample != nil {
+		return t.ask()
+	}
+	return t.push()
+}
+
+// ask sends a piece that is not kept, to see how long that takes.
+func (t *talk) ask() error {
+	sample, err := t.program.sample()
+	if err == nil {
+		t.probe, err = newProbe(sample, t.plan.now)
+	}
 	if err != nil {
 		return &Error{Why: "this program's own file", Err: err}
 	}
-	t.say(fmt.Sprintf("push %d", len(sent)))
+	t.probe.sent = t.plan.now()
+	t.say(fmt.Sprintf("probe %d", len(sample)))
+	t.send(sample)
+	return nil
+}
+
+// more: the piece has arrived.
+func (t *talk) more() error {
+	if t.probe == nil || t.probe.sent.IsZero() {
+		return &Error{Why: "the far side wants more than it asked for"}
+	}
+	t.packs = t.probe.pays(t.plan.now().Sub(t.probe.sent))
+	t.probe.sent = time.Time{}
+	return t.push()
+}
+
+// push sends the program.
+func (t *talk) push() error {
+	sent, err := t.program.payload(t.packs)
+	if err != nil {
+		return &Error{Why: "this program's own file", Err: err}
+	}
+	how := "push"
+	if t.packs {
+		how = "pack"
+	}
+	t.say(fmt.Sprintf("%s %d", how, len(sent)))
 	t.result.Pushed = true
 	t.send(sent)
 	return nil

@@ -226,7 +226,7 @@ func TestNothingLeavesBefore(t *testing.T) {
 		t.Errorf("%d bytes left this side: %.200q, %v", len(sent), sent, err)
 	}
 	once.Deploy.Cache = filepath.Join(dir, "cache")
-	for _, most := range []int{16 << 20, 40 << 10} {
+	for _, most := range []int{64 << 20, 40 << 10} {
 		if text, err := echoed.On(once)(canary); text != canary || err != nil {
 			t.Errorf("%.40q, %v", text, err)
 		}
