@@ -130,7 +130,13 @@ func (e *Entry) program(f io.ReaderAt) (*program, error) {
 	}
 	p := describe(bytes.NewReader(plain), e.Digest, e.Size)
 	p.packed = func() ([]byte, error) { return packed, nil }
-	p.plain = func() ([]byte, error) { return e.unpack(packed) }
+	p.plain = func(to io.Writer) error {
+		plain, err := e.unpack(packed)
+		if err == nil {
+			_, err = to.Write(plain)
+		}
+		return err
+	}
 	return p, nil
 }
 

@@ -57,11 +57,12 @@ func TestBundleReadsBack(t *testing.T) {
 		if err != nil || p == nil {
 			t.Fatalf("%s: %v, %v", system, p, err)
 		}
-		plain, err := p.payload(false)
-		if string(plain) != want || err != nil || p.size != int64(len(want)) || p.build != "sha256:"+p.digest {
-			t.Errorf("%s: %.20q, %+v, %v", system, plain, p, err)
+		var plain strings.Builder
+		err = p.plain(&plain)
+		if plain.String() != want || err != nil || p.size != int64(len(want)) || p.build != "sha256:"+p.digest {
+			t.Errorf("%s: %.20q, %+v, %v", system, plain.String(), p, err)
 		}
-		if packed, err := p.payload(true); err != nil || !bytes.Contains(content, packed) {
+		if packed, err := p.packed(); err != nil || !bytes.Contains(content, packed) {
 			t.Errorf("%s: what is sent is not what stands there, %v", system, err)
 		}
 		if ok, err := o.Serves(system, p.build); !ok || err != nil {

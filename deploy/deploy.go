@@ -6,8 +6,8 @@
 //	web, err := delivery.Open(ctx, via, session.Options{Deploy: deploy.Options{On: true}})
 //
 // What runs there at first is a fixed script. It looks for the program under its SHA-256 in a directory of the far user's
-// alone, such as ~/.cache/deliveryboy/bin, and becomes it. If it is not there, this side sends it, compressed; the script
-// checks what came, tries it, moves it to its place in one step, and becomes it. The next call finds it and sends nothing.
+// alone, such as ~/.cache/deliveryboy/bin, and becomes it. If it is not there, this side sends it, compressed if the way is
+// slow; the script checks what came, tries it, moves it to its place in one step, and becomes it. The next call finds it and sends nothing.
 // As the far side then runs this very file, another version that is installed there does not matter.
 //
 // SPEC.md in this folder tells the places, the checks and what both sides say. [Prepare] and [Plan] are for package
@@ -97,6 +97,6 @@ func plainName(s string) bool {
 type Result struct {
 	Path   string // the program on the far side; empty if nothing of it was kept
 	Pushed bool   // it was not there
-	Sent   int64  // bytes of the program that were sent, compressed; of several tries, all of them
+	Sent   int64  // bytes of the program that were sent, as they were sent; of several tries, all of them
 	Build  string // the build that runs there, as internal/build has it
 }

@@ -88,18 +88,66 @@ func TestPackedWhereItPays(t *testing.T) {
 
 // TestOneProbe: one place after the other is offered and refused, and the way is looked at once.
 func TestOneProbe(t *testing.T) {
+	me, err := own()
+	if err != nil {
+		t.Fatal(err)
+	}
+	packed, err := me.packed()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, shell := range shells(t) {
 		t.Run(name, func(t *testing.T) {
 			home := t.TempDir()
 			f := farIn(t, shell, home)
-			f.now = quickWay()
+			f.now = slowWay()
 			f.change = strings.NewReplacer(`[ "$r" = "$d" ] || fail "the program does not start`, `false || fail "the program does not start`)
 			r, _, _, err := f.call(t, Options{})
-			me, _ := own()
-			if e, ok := err.(*Error); !ok || len(e.Tried) < 2 || r.Sent <= me.size || (r.Sent-piece)%me.size != 0 {
+			if e, ok := err.(*Error); !ok || len(e.Tried) < 2 || r.Sent < int64(2*len(packed)) || (r.Sent-piece)%int64(len(packed)) != 0 {
 				t.Errorf("%+v, %v", r, err)
 			}
 		})
+	}
+}
+
+// TestTheFileChangesMeanwhile: what is sent of a file that was replaced has no name there, and the error says so.
+func TestTheFileChangesMeanwhile(t *testing.T) {
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	self, err := os.ReadFile(exe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shell := []string{"/bin/sh"}
+	for change, do := range map[string]func(file string) error{
+		"shorter": func(file string) error { return os.Truncate(file, int64(len(self)-1)) },
+		"another": func(file string) error { return os.WriteFile(file, make([]byte, len(self)), 0o600) },
+	} {
+		for way, clock := range map[string]func() time.Time{"slow": slowWay(), "quick": quickWay()} {
+			t.Run(change+" "+way, func(t *testing.T) {
+				file, home := filepath.Join(t.TempDir(), "program"), t.TempDir()
+				f := farIn(t, shell, home)
+				f.now = clock
+				if err := os.WriteFile(file, self, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := fromFile(file); err != nil {
+					t.Fatal(err)
+				}
+				if err := do(file); err != nil {
+					t.Fatal(err)
+				}
+				_, _, _, err := f.call(t, Options{Programs: map[string]string{here: file}, Cache: filepath.Join(home, "c")})
+				if err == nil || !strings.Contains(err.Error(), "has changed while it ran") {
+					t.Errorf("%v", err)
+				}
+				if left := files(t, home); len(left) > 0 {
+					t.Errorf("left: %q", left)
+				}
+			})
+		}
 	}
 }
 

@@ -21,16 +21,8 @@ type program struct {
 	loader string // the dynamic loader that it needs; empty if it is static
 
 	packed func() ([]byte, error) // the file, compressed; it is kept for the next far side
-	plain  func() ([]byte, error) // the file
+	plain  func(io.Writer) error  // writes the file
 	sample func() ([]byte, error) // a piece of it; nil if it is small, or at hand compressed
-}
-
-// payload is what is sent.
-func (p *program) payload(gz bool) ([]byte, error) {
-	if gz {
-		return p.packed()
-	}
-	return p.plain()
 }
 
 // describe is what can be told from a file, and its digest.
@@ -58,18 +50,13 @@ func load(open func() (*os.File, error)) (*program, error) {
 		return nil, err
 	}
 	p := describe(f, hex.EncodeToString(h.Sum(nil)), size)
-	copied := func(to io.Writer) error { return p.copy(open, to) }
-	p.plain = func() ([]byte, error) {
-		out := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
-		err := copied(out)
-		return out.Bytes(), err
-	}
+	p.plain = func(to io.Writer) error { return p.copy(open, to) }
 	if size >= 4*piece {
 		p.sample = func() ([]byte, error) { return middle(open, size) }
 	}
 	p.packed = sync.OnceValues(func() ([]byte, error) {
 		out := bytes.NewBuffer(make([]byte, 0, size/2))
-		err := pack(out, gzip.BestSpeed, copied)
+		err := pack(out, gzip.BestSpeed, p.plain)
 		return out.Bytes(), err
 	})
 	return p, nil
@@ -87,7 +74,7 @@ func middle(open func() (*os.File, error), size int64) ([]byte, error) {
 	return b, err
 }
 
-// copy also makes sure that the file is still the one that was looked at.
+// copy writes so many bytes as the file had when it was looked at, and makes sure that it is still that one.
 func (p *program) copy(open func() (*os.File, error), to io.Writer) error {
 	f, err := open()
 	if err != nil {
@@ -95,7 +82,7 @@ func (p *program) copy(open func() (*os.File, error), to io.Writer) error {
 	}
 	defer f.Close()
 	h := sha256.New()
-	if _, err := io.Copy(io.MultiWriter(to, h), f); err != nil {
+	if _, err := io.CopyBuffer(io.MultiWriter(to, h), io.LimitReader(f, p.size), make([]byte, piece)); err != nil {
 		return err
 	}
 	if digest := hex.EncodeToString(h.Sum(nil)); digest != p.digest {

@@ -164,18 +164,37 @@ func (t *talk) more() error {
 
 // push sends the program.
 func (t *talk) push() error {
-	sent, err := t.program.payload(t.packs)
-	if err != nil {
+	t.result.Pushed = true
+	send := t.plain
+	if t.packs {
+		send = t.packed
+	}
+	if err := send(); err != nil {
 		return &Error{Why: "this program's own file", Err: err}
 	}
-	how := "push"
-	if t.packs {
-		how = "pack"
-	}
-	t.say(fmt.Sprintf("%s %d", how, len(sent)))
-	t.result.Pushed = true
-	t.send(sent)
 	return nil
+}
+
+func (t *talk) packed() error {
+	packed, err := t.program.packed()
+	if err == nil {
+		t.say(fmt.Sprintf("pack %d", len(packed)))
+		t.send(packed)
+	}
+	return err
+}
+
+func (t *talk) plain() error {
+	t.say(fmt.Sprintf("push %d", t.program.size))
+	return t.program.plain(way{t})
+}
+
+// A way is a talk as a writer of the program. It takes everything: see say.
+type way struct{ *talk }
+
+func (w way) Write(b []byte) (int, error) {
+	w.send(b)
+	return len(b), nil
 }
 
 func (t *talk) send(b []byte) {
