@@ -36,7 +36,7 @@ var floors = map[string]int{
 	// The cellar: what several floors share; it imports nothing of the house.
 	"internal/armour": -1, "internal/build": -1, "internal/spelling": -1, "internal/gobguard": -1,
 	"internal/detached": -1, "internal/doorway": -1, "internal/trampoline": -1, "internal/proctree": -1, "internal/askpass": -1,
-	"internal/sdnotify": -1, "internal/hush": -1,
+	"internal/sdnotify": -1, "internal/hush": -1, "internal/statedir": -1,
 	// Under it.
 	"internal/pathway": -2,
 }

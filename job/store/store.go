@@ -13,10 +13,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/user"
-	"path/filepath"
-	"strconv"
-	"strings"
+
+	"github.com/seed354a1416/deliveryboy/internal/statedir"
 )
 
 // The errors of a store. Those of the system are in them too.
@@ -39,7 +37,6 @@ var (
 const (
 	jobsDir   = "jobs"
 	queuesDir = "queues"
-	rootDir   = "/var/lib/deliveryboy"
 )
 
 // A Store is the jobs of one user. It is safe for concurrent use, also by several processes.
@@ -50,7 +47,7 @@ type Store struct {
 
 // Open opens the store of the user that this process runs as; it comes about if it is not there.
 func Open() (*Store, error) {
-	path, err := Path()
+	path, err := statedir.Path()
 	if err != nil {
 		return nil, fmt.Errorf("job store: %w", err)
 	}
@@ -62,7 +59,7 @@ func OpenAt(path string) (*Store, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, failed(path, err)
 	}
-	if err := checkOwner(path); err != nil {
+	if err := statedir.Check(path); err != nil {
 		return nil, fmt.Errorf("job store %s: %w", path, err)
 	}
 	root, err := os.OpenRoot(path)
@@ -84,86 +81,6 @@ func OpenAt(path string) (*Store, error) {
 
 // Close gives the descriptor back.
 func (s *Store) Close() { _ = s.root.Close() }
-
-// Path is where the store of this user is.
-func Path() (string, error) {
-	if os.Geteuid() == 0 && ownsSystem() {
-		return rootDir, nil
-	}
-	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
-		return filepath.Join(dir, "deliveryboy"), nil
-	}
-	home, err := home()
-	if err != nil {
-		return "", err
-	}
-	return filepath.Join(home, ".local", "state", "deliveryboy"), nil
-}
-
-// home is the home of whoever this process really is: root of a user namespace is somebody outside. The user database
-// counts, not $HOME, which may be another user's.
-func home() (string, error) {
-	uid := outerUID(os.Geteuid())
-	u, err := user.LookupId(strconv.Itoa(uid))
-	if err != nil {
-		if dir := os.Getenv("HOME"); filepath.IsAbs(dir) {
-			return dir, nil // a container need not have a user database
-		}
-		return "", fmt.Errorf("user %d has no home: %w; set XDG_STATE_HOME", uid, err)
-	}
-	return u.HomeDir, nil
-}
-
-// outerUID is who a user of this user namespace is in the one around it.
-func outerUID(uid int) int {
-	table, err := os.ReadFile("/proc/self/uid_map")
-	if err != nil {
-		return uid
-	}
-	for line := range strings.Lines(string(table)) {
-		var inside, outside, count int
-		if n, _ := fmt.Sscan(line, &inside, &outside, &count); n == 3 && uid >= inside && uid-inside < count {
-			return outside + uid - inside
-		}
-	}
-	return uid
-}
-
-// ownsSystem reports whether root here is root of the machine, or of the container: it owns the system's directories.
-func ownsSystem() bool {
-	info, err := os.Lstat("/")
-	return err == nil && ownerOf(info) == 0
-}
-
-// checkOwner refuses a directory that somebody else could write to or read. For root, that holds for all that lead to it.
-func checkOwner(path string) error {
-	info, err := os.Lstat(path)
-	switch {
-	case err != nil:
-		return err
-	case !info.IsDir():
-		return errors.New("it is no directory")
-	case ownerOf(info) != os.Geteuid():
-		return fmt.Errorf("it belongs to user %d, not to %d", ownerOf(info), os.Geteuid())
-	case info.Mode().Perm()&0o077 != 0:
-		return fmt.Errorf("its mode is %#o: only its user may have access; chmod 700 helps", info.Mode().Perm())
-	}
-	if path != rootDir {
-		return nil
-	}
-	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
-		info, err := os.Lstat(dir)
-		if err != nil {
-			return err
-		}
-		if !info.IsDir() || ownerOf(info) != 0 || info.Mode().Perm()&0o022 != 0 {
-			return fmt.Errorf("%s must be a directory that only root can write to", dir)
-		}
-		if dir == "/" {
-			return nil
-		}
-	}
-}
 
 // failed wraps an error of the system; it is ErrFull if the file system takes no more.
 func failed(path string, err error) error {
