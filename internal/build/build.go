@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"sync"
@@ -14,9 +15,12 @@ import (
 
 // ID identifies the build that is running: two processes with the same ID run the same bytes. It is Go's own build ID
 // where the file has one, and a digest of the file otherwise. If the file cannot be read, the ID is that of the build's
-// settings, marked as such.
+// settings, marked as such. Without /proc, as in many a chroot, the file is what the process was started by.
 var ID = sync.OnceValue(func() string {
 	f, err := Open()
+	if err != nil && filepath.IsAbs(os.Args[0]) {
+		f, err = os.Open(os.Args[0])
+	}
 	if err != nil {
 		return settings()
 	}
