@@ -33,6 +33,8 @@ func TestDiagnoseRecorded(t *testing.T) {
 		{viaSudo, 1, "sudo: a password is required\n", "sudo=www", transport.ReasonPassword},
 		{viaSudo, 1, "sync is not in the sudoers file.\n", "sudo=www", transport.ReasonNotAllowed},
 		{viaSudo, 1, "Sorry, user nobody is not allowed to execute '/bin/ls' as root on vm.\n", "sudo=www", transport.ReasonNotAllowed},
+		{viaSudo, 1, "sudo: account validation failure, is your account locked?\nsudo: a password is required\n", "sudo=www", transport.ReasonNotAllowed},
+		{viaSudo, 1, "sudo: Account or password is expired, reset your password and try again\nsudo: a password is required\n", "sudo=www", transport.ReasonNotAllowed},
 		{viaSudo, 1, "sudo: you are not permitted to use the -D option with /usr/bin/pwd\n", "sudo=www", transport.ReasonNotAllowed},
 		{viaSudo, 1, "sudo: you are not permitted to use the -R option with /bin/pwd\n", "sudo=www", transport.ReasonNotAllowed},
 		{viaSudo, 1, "sudo: unknown user nosuch\nsudo: error initializing audit plugin sudoers_audit\n", "sudo=www", transport.ReasonUnknownUser},

@@ -42,6 +42,10 @@ var (
 
 // The texts of sudo 1.9.13p3.
 var sudoSymptoms = []symptom{
+	{"sudo: account validation failure", ReasonNotAllowed, adviceLocked},
+	{"sudo: Account expired or PAM config lacks", ReasonNotAllowed, adviceLocked},
+	{"sudo: Account or password is expired", ReasonNotAllowed, adviceExpired},
+	{"sudo: Password expired", ReasonNotAllowed, adviceExpired},
 	{"sudo: a password is required", ReasonPassword,
 		"allow the program in sudoers with NOPASSWD, for this user and this target"},
 	{"sudo: a terminal is required", ReasonPassword,
@@ -88,7 +92,7 @@ var sshSymptoms = []symptom{
 	{"Connection timed out during banner exchange", ReasonTimeout, "check that sshd answers on that port"},
 	{"ssh: connect to host …: No route to host", ReasonUnreachable, "check network and routes"},
 	{"ssh: connect to host …: Network is unreachable", ReasonUnreachable, "check network and routes"},
-	{"…: Permission denied (", ReasonAuth, "check user, identity and authorized_keys; a password is asked for only where the caller can answer"},
+	{"…: Permission denied (", ReasonAuth, "check user, identity and authorized_keys; sshd's log tells what it minds, such as a login shell that is missing or a home that others can write to; a password is asked for only where the caller can answer"},
 	{"Too many authentication failures", ReasonAuth, "give the key with identity="},
 	{"Received disconnect from …Too many authentication failures", ReasonAuth, "give the key with identity="},
 	{"Bad owner or permissions on ", ReasonConfig, "make the file writable by its owner only"},
@@ -97,6 +101,7 @@ var sshSymptoms = []symptom{
 	{"…: terminating, … bad configuration options", ReasonConfig, "correct the file; ssh_config(5) has the names"},
 	{"hostname contains invalid characters", ReasonConfig, "correct the host name"},
 	{"unix_listener: ", ReasonConfig, "set no_share, or make room for the control socket"},
+	{"Your account has expired", ReasonNotAllowed, adviceAccount},
 	{"Connection closed by ", ReasonClosed, "look into sshd's log on the far side"},
 	{"kex_exchange_identification: ", ReasonClosed, "check that it is sshd that listens on that port, and its log"},
 	{"Connection reset by ", ReasonClosed, "look into sshd's log on the far side"},

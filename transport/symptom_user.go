@@ -6,6 +6,7 @@ const (
 	adviceUser     = "correct the user of this hop, or create it on that host"
 	adviceExpired  = "the password has expired; change it on that host first"
 	adviceAccount  = "the account has expired; its administrator can prolong it"
+	adviceLocked   = "the account of the caller is locked or has expired, which chage -l tells; its administrator can prolong it"
 	adviceGroup    = "correct the group of this hop, or create it on that host"
 )
 
