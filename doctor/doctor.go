@@ -14,7 +14,8 @@
 // # Limits
 //
 // Most of it is about Linux. The worker is narrowed to the one function deliveryboy.doctor.look: a rule in sudoers that
-// names other functions does not allow it, which is said. What sudo, doas and ssh say is understood where it is English.
+// names other functions does not allow it, which is said. What sudo, doas and ssh say is understood where it is English. What
+// could not be looked at is a note that begins with "not checked".
 package doctor
 
 import (
@@ -22,8 +23,10 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/seed354a1416/deliveryboy/box"
+	"github.com/seed354a1416/deliveryboy/password"
 	"github.com/seed354a1416/deliveryboy/transport"
 )
 
@@ -66,7 +69,11 @@ const (
 	checkJobs      = "jobs"
 	checkSudoers   = "sudoers"
 	checkMount     = "mount"
+	checkPath      = "path"
 )
+
+// notChecked begins what is told of things that could not be looked at.
+const notChecked = "not checked: "
 
 // Examine looks at each hop of a spec, outermost first, and at the place behind the last one. The findings are in the order
 // of the hops.
@@ -81,8 +88,9 @@ func Examine(ctx context.Context, spec transport.Spec, options ...Options) ([]Fi
 	if err := e.options.check(spec); err != nil {
 		return nil, err
 	}
-	e.answers.ask = e.options.Ask
-	defer e.answers.forget()
+	if e.memory = e.options.memory(e.hops); e.memory != nil && e.options.Memory == nil {
+		defer e.memory.Forget()
+	}
 	if e.program == "" {
 		var err error
 		if e.program, err = os.Executable(); err != nil {
@@ -113,9 +121,9 @@ type examination struct {
 	program  string // on the far side
 	digest   string // of the file that runs here
 	options  Options
-	askable  []bool // by hop: whether it can ask
-	answers  answers
-	noisy    bool // an earlier hop prints before the worker speaks
+	askable  []bool           // by hop: whether it can ask
+	memory   *password.Memory // nil: nobody may be asked
+	noisy    bool             // an earlier hop prints before the worker speaks
 	findings []Finding
 }
 
@@ -160,7 +168,7 @@ func (e *examination) question(place int) question {
 // which with Deploy may not be there yet.
 func (e *examination) stop(place int) stop {
 	deploys := e.options.Deploy.On
-	asks := e.options.Ask != nil && e.askable[place] && (place == 0 || !deploys)
+	asks := e.memory != nil && e.askable[place] && (place == 0 || !deploys)
 	return stop{Last: place == len(e.hops)-1, Asks: asks, Deploys: deploys}
 }
 
@@ -173,12 +181,21 @@ func (e *examination) failed(place int, err error) error {
 	if errors.As(err, &t) && place > 1 && slices.ContainsFunc(e.hops[:place], func(h transport.Transport) bool { return h.String() == t.Hop }) {
 		f.Hop = t.Hop
 	}
+	if i := slices.IndexFunc(e.hops, func(h transport.Transport) bool { return h.String() == f.Hop }); i >= 0 && f.Check == checkProgram {
+		if sudo, is := e.hops[i].(transport.Sudo); is && sudo.Login && strings.Contains(f.What, ": sudo: ") {
+			f.What, f.Fix, passable = "the login shell of the target user is not there: "+f.What, "Give that user a shell that is there, with usermod -s, or leave login out.", false
+		}
+	}
+	if e.options.Deploy.On && f.Check == checkProgram && strings.HasPrefix(f.What, transport.ReasonNotFound) && strings.Contains(f.What, "/bin/sh") {
+		f.What = "there is no /bin/sh, which has to take the program in: " + f.What
+		f.Fix = "Take an image that has one; or put the program into this one, name it with binary=, and leave --deploy out."
+	}
 	if passable && place < len(e.hops) {
 		f.Severity, f.What = Note, "there is no worker at this stop, so that it was not looked at: "+f.What
 		e.add(f.Hop, f)
 		return nil
 	}
-	if !e.told(f.Hop, f.Check) {
+	if !e.told(f.Hop, f.Check) && !(f.Check == checkAuth && e.told(f.Hop, checkPrivilege)) {
 		e.add(f.Hop, f)
 	}
 	return err

@@ -11,8 +11,8 @@ func TestHarmless(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"sudo=www": "sudo=www",
-		"sudo=www//program=/usr/bin/nice//sudo_dir=/x//preserve_env=LANG": "sudo=www",
-		"sudo//chroot=/x":                       "",
+		"sudo=www//sudo_dir=/x//preserve_env=LANG": "sudo=www",
+		"sudo=www//program=/usr/bin/nice":          "", "sudo//chroot=/x": "",
 		"ssh=web@host1:22//no_share":            "ssh=web@host1:22//no_share",
 		"ssh=host1//ssh_config=/home/me/config": "", "ssh=host1//option=ProxyCommand=id": "", "ssh=host1//program=/bin/nice": "",
 		"ssh=host1//identity=/root/x": "", "ssh=host1//known_hosts=/root/x": "", "ssh=host1//jump=host2": "",

@@ -50,12 +50,13 @@ type report struct {
 // lookHere looks around in a worker, which was started by the path that the next one is started by, too.
 func lookHere(ctx context.Context, q question) (report, error) {
 	r := report{Now: time.Now()}
-	digest, err := ownDigest()
-	if err != nil {
-		return r, err
-	}
 	brought := q.Digest == ""
-	if digest != q.Digest && !brought && q.System == here {
+	digest, err := ownDigest()
+	if err != nil && !brought {
+		r.Here = append(r.Here, Finding{Check: checkBuild, Severity: Note, What: notChecked + "whether the program's file is the one here: " + oneLine(err.Error()),
+			Fix: "Mount /proc there, through which a program finds its own file."})
+	}
+	if err == nil && digest != q.Digest && !brought && q.System == here {
 		r.Here = append(r.Here, Finding{Check: checkBuild, Severity: Warning,
 			What: fmt.Sprintf("the file of the program there is not the one here, though it says that it is the same build: its SHA-256 is %.12s…, here it is %.12s…", digest, q.Digest),
 			Fix:  "Copy this very file there."})
@@ -63,6 +64,7 @@ func lookHere(ctx context.Context, q question) (report, error) {
 	if !brought { // its directory was looked at before it ran
 		r.Here = append(r.Here, owners(os.Args[0], privileged())...)
 	}
+	r.Here = append(r.Here, searchPath(privileged())...)
 	r.Here = append(r.Here, system(ctx)...)
 	if q.Next == "" {
 		return r, nil
@@ -71,9 +73,13 @@ func lookHere(ctx context.Context, q question) (report, error) {
 	if err != nil {
 		return r, err
 	}
-	if hop := harmless(spec.Via); hop != nil {
-		r.Next = nextHop(ctx, hop, os.Args[0], q.Stop)
+	hop := harmless(spec.Via)
+	if hop == nil {
+		r.Next = []Finding{{Check: checkConfig, Severity: Note, What: notChecked + "what this hop needs, since its options name files or programs, to which a question leads no worker",
+			Fix: "Nothing, if the hop can be passed; else examine it from a shell on the host before it."}}
+		return r, nil
 	}
+	r.Next = nextHop(ctx, hop, os.Args[0], q.Stop)
 	return r, nil
 }
 
@@ -82,10 +88,10 @@ func lookHere(ctx context.Context, q question) (report, error) {
 func harmless(hop transport.Transport) transport.Transport {
 	switch hop := hop.(type) {
 	case transport.Sudo:
-		if hop.Chroot != "" {
+		if hop.Chroot != "" || hop.Program != "" {
 			return nil
 		}
-		hop.Program, hop.Dir, hop.PreserveEnv = "", "", nil
+		hop.Dir, hop.PreserveEnv = "", nil
 		return hop
 	case transport.SSH:
 		plain := transport.SSH{Host: hop.Host, User: hop.User, Port: hop.Port, NoShare: hop.NoShare}
@@ -112,14 +118,32 @@ func nextHop(ctx context.Context, hop transport.Transport, program string, next 
 	}
 	switch hop := hop.(type) {
 	case transport.Sudo:
-		found = append(found, noNewPrivileges()...)
+		if bad := ungaining(hop, hop.Program, argv); len(bad) > 0 {
+			return append(found, bad...) // and says no more than that
+		}
 		found = append(found, sudo(ctx, hop, argv, next)...)
-	case transport.Doas, transport.Su, transport.Pkexec:
-		found = append(found, noNewPrivileges()...)
+	case transport.Doas:
+		found = append(found, ungaining(hop, hop.Program, argv)...)
+	case transport.Su:
+		found = append(found, ungaining(hop, hop.Program, argv)...)
+	case transport.Pkexec:
+		found = append(found, ungaining(hop, hop.Program, argv)...)
 	case transport.SSH:
 		found = append(found, ssh(ctx, hop, argv, next.Asks)...)
 	}
 	return found
+}
+
+// ungaining says why a hop's program cannot gain privileges here. One that the spec names may do it in its own way.
+func ungaining(hop transport.Transport, named string, argv []string) []Finding {
+	if bad := noNewPrivileges(); len(bad) > 0 {
+		return bad
+	}
+	run, err := transport.Build(hop, argv)
+	if err != nil || named != "" {
+		return nil // which is told where it is started
+	}
+	return setuid(run[0])
 }
 
 // sameFiles reports whether the worker behind a hop starts from the files of this place.
@@ -132,6 +156,20 @@ func sameFiles(hop transport.Transport) bool {
 	}
 	return false
 }
+
+// ownSize is how long the file is that runs here, in bytes; 0 if that cannot be told.
+var ownSize = sync.OnceValue(func() int64 {
+	f, err := build.Open()
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+})
 
 // ownDigest is the SHA-256 of the file that runs here, in hex.
 var ownDigest = sync.OnceValues(func() (string, error) {

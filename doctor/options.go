@@ -1,11 +1,9 @@
 package doctor
 
 import (
-	"context"
+	"errors"
 	"fmt"
-	"sync"
 
-	"github.com/seed354a1416/deliveryboy/box"
 	"github.com/seed354a1416/deliveryboy/deploy"
 	"github.com/seed354a1416/deliveryboy/password"
 	"github.com/seed354a1416/deliveryboy/transport"
@@ -14,9 +12,12 @@ import (
 // Options say what an examination may do besides looking. The zero value: nothing.
 type Options struct {
 	// Ask answers when sudo or ssh asks for a password on the way, as in session.Options. Each question is put once: the
-	// answer is kept for the stops that follow, until the examination ends. Nil: nobody is asked, and a hop that needs a
-	// password is an error.
+	// answer is kept for the stops that follow, until the examination ends; not that of two hops which are written the same.
+	// Nil: nobody is asked, and a hop that needs a password is an error.
 	Ask password.Ask
+
+	// Memory keeps the answers for what comes after the examination, too, and asks in place of Ask, which must be nil then.
+	Memory *password.Memory
 
 	// Deploy brings this program to each stop that does not have it, as a call would, and leaves it there. The spec must not
 	// name a program then.
@@ -27,56 +28,21 @@ func (o Options) check(spec transport.Spec) error {
 	if o.Deploy.On && spec.Binary != "" {
 		return fmt.Errorf("doctor: program %.1024q: with Deploy, the program is where Deploy puts it; leave binary= out of the spec", spec.Binary)
 	}
+	if o.Ask != nil && o.Memory != nil {
+		return errors.New("doctor: options Ask and Memory: a memory asks by itself; leave one of them out")
+	}
 	return o.Deploy.Check()
 }
 
-// answers keeps what was answered while an examination lasts: every stop is a way of its own, on which the hops before it
-// ask again.
-type answers struct {
-	ask password.Ask
-
-	mu       sync.Mutex
-	kept     map[password.Prompt]box.Secret[string]
-	recalled bool // an answer was given from memory, since the last forget
-}
-
-// provider is who answers; nil if nobody may be asked.
-func (a *answers) provider() password.Ask {
-	if a.ask == nil {
-		return nil
+// memory is what keeps the answers while an examination lasts; nil if nobody may be asked. Every stop is a way of its own, on
+// which the hops before it ask again.
+func (o Options) memory(hops []transport.Transport) *password.Memory {
+	if o.Memory != nil || o.Ask == nil {
+		return o.Memory
 	}
-	return a.answer
-}
-
-func (a *answers) answer(ctx context.Context, p password.Prompt) (box.Secret[string], error) {
-	key := p
-	key.Number = 0
-	a.mu.Lock()
-	s, ok := a.kept[key]
-	a.recalled = a.recalled || ok
-	a.mu.Unlock()
-	if ok {
-		return box.NewSecret(s.Reveal()), nil
+	names := make([]string, len(hops))
+	for i, hop := range hops {
+		names[i] = hop.String()
 	}
-	s, err := a.ask(ctx, p)
-	if err != nil {
-		return s, err
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.kept == nil {
-		a.kept = map[password.Prompt]box.Secret[string]{}
-	}
-	a.kept[key] = box.NewSecret(s.Reveal())
-	return s, nil
-}
-
-// forget drops what is kept, and reports whether any of it was used: what was right once need not be so again, a code for
-// instance.
-func (a *answers) forget() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	used := a.recalled
-	a.kept, a.recalled = nil, false
-	return used
+	return password.Remember(o.Ask).For("", names)
 }

@@ -2,8 +2,15 @@ package doctor
 
 import (
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/seed354a1416/deliveryboy/internal/statedir"
 )
 
 // How much is little, in bytes and files.
@@ -14,33 +21,118 @@ const (
 	noFiles     = 20
 )
 
-// space looks at the file systems that workers write to.
+// space looks at the directories that workers write to.
 func space() []Finding {
-	jobs, cache := homes()
-	var found []Finding
-	for _, d := range []struct{ path, use string }{{jobs, "of jobs"}, {"/tmp", "for temporary files"}} {
-		found = append(found, room(d.path, d.use)...)
+	return append(append(jobsDirectory(), temporary()...), caches()...)
+}
+
+// jobsDirectory looks at where jobs are kept. Many places have none on purpose: it need not be possible.
+func jobsDirectory() []Finding {
+	const fix = "Nothing, if no jobs are started here; otherwise give this user a directory of its own, in XDG_STATE_HOME for instance."
+	none := func(severity Severity, why, fix string) []Finding {
+		return []Finding{{Check: checkJobs, Severity: severity, What: "jobs cannot be kept here: " + why, Fix: fix}}
 	}
-	if at := existing(cache); noexec(at) {
-		found = append(found, Finding{Check: checkMount, Severity: Warning,
-			What: fmt.Sprintf("%s, where --deploy puts programs, is on a file system that is mounted noexec", cache),
-			Fix:  "Name another directory with --cache, or install the program by hand."})
+	dir, err := statedir.Path()
+	if err != nil {
+		return none(Note, oneLine(err.Error()), fix)
 	}
-	return found
+	if _, err := os.Lstat(dir); err == nil {
+		if err := statedir.Check(dir); err != nil {
+			return none(Warning, dir+": "+err.Error(), "Correct that, or move it out of the way.")
+		}
+	}
+	if why := unwritable(existing(dir)); why != "" {
+		return none(Note, "the directory "+dir+" "+why, fix)
+	}
+	return room(dir, "of jobs")
+}
+
+// temporary looks at where functions make their temporary files.
+func temporary() []Finding {
+	dir := os.TempDir()
+	info, err := os.Stat(dir)
+	why := ""
+	switch {
+	case err != nil:
+		why = "is not there"
+	case !info.IsDir():
+		why = "is no directory"
+	default:
+		why = unwritable(dir)
+	}
+	if why != "" {
+		return []Finding{{Check: checkSpace, Severity: Note, What: "there are no temporary files here: the directory " + dir + " " + why,
+			Fix: "Nothing, if functions need none; otherwise mount a tmpfs there, or name another directory in TMPDIR."}}
+	}
+	if info.Mode().Perm()&0o002 != 0 && info.Mode()&fs.ModeSticky == 0 {
+		return []Finding{{Check: checkSpace, Severity: Warning, What: fmt.Sprintf("everybody can remove and replace the temporary files of others: %s has no sticky bit (mode %04o)", dir, info.Mode().Perm()),
+			Fix: "Run: chmod 1777 " + dir + "."}}
+	}
+	return room(dir, "for temporary files")
+}
+
+// caches says whether --deploy would find a place, where this program would not find itself. These are the places that it
+// tries, in its order.
+func caches() []Finding {
+	home, uid := os.Getenv("XDG_CACHE_HOME"), strconv.Itoa(os.Geteuid())
+	if h := os.Getenv("HOME"); home == "" && h != "" {
+		home = filepath.Join(h, ".cache")
+	}
+	places := []string{filepath.Join(home, "deliveryboy/bin"), filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), "deliveryboy-bin"),
+		"/dev/shm/deliveryboy-bin-" + uid, "/tmp/deliveryboy-bin-" + uid, "/var/tmp/deliveryboy"}
+	if os.Geteuid() == 0 {
+		places = append([]string{"/var/cache/deliveryboy"}, places...)
+	}
+	var tried []string
+	for _, place := range places {
+		if !filepath.IsAbs(place) {
+			continue
+		}
+		why := unfit(place)
+		if why == "" {
+			return nil
+		}
+		tried = append(tried, place+" "+why)
+	}
+	return []Finding{{Check: checkMount, Severity: Note, What: "there is no place here to which --deploy could bring programs: " + strings.Join(tried, "; "),
+		Fix: "Nothing, if this program stays installed here; otherwise name a directory of this user's with --cache, on a file system with room that is not mounted noexec."}}
+}
+
+// unfit says why a program cannot be put into a directory, which need not be there; empty if it can.
+func unfit(dir string) string {
+	at := existing(dir)
+	if why := unwritable(at); why != "" {
+		return why
+	}
+	var s unix.Statfs_t
+	switch {
+	case noexec(at):
+		return "is on a file system that is mounted noexec"
+	case unix.Statfs(at, &s) == nil && s.Blocks > 0 && s.Bavail*uint64(s.Bsize) < uint64(ownSize()):
+		return fmt.Sprintf("has %d KiB left, and this program has %d KiB", s.Bavail*uint64(s.Bsize)>>10, ownSize()>>10)
+	}
+	return ""
+}
+
+// unwritable says why this user cannot make files in a directory; empty if it can.
+func unwritable(dir string) string {
+	switch err := unix.Access(dir, unix.W_OK|unix.X_OK); err {
+	case nil:
+		return ""
+	case unix.EROFS:
+		return "is on a file system that is mounted read-only"
+	default:
+		return fmt.Sprintf("cannot be written by this user: %s: %v", dir, err)
+	}
 }
 
 // room looks at the free space of one directory, which need not be there yet.
 func room(path, use string) []Finding {
-	at := existing(path)
 	var s unix.Statfs_t
-	if unix.Statfs(at, &s) != nil {
+	if unix.Statfs(existing(path), &s) != nil {
 		return nil
 	}
 	dir := fmt.Sprintf("the directory %s, %s,", use, path)
-	if s.Flags&unix.ST_RDONLY != 0 {
-		return []Finding{{Check: checkSpace, Severity: Warning, What: dir + " is on a file system that is mounted read-only",
-			Fix: "Mount something there that can be written."}}
-	}
 	var found []Finding
 	free := s.Bavail * uint64(s.Bsize)
 	if s.Blocks > 0 && free < littleSpace {

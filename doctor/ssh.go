@@ -3,11 +3,14 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
+	"os/user"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/seed354a1416/deliveryboy/transport"
 )
@@ -55,27 +58,44 @@ func (c sshConfig) files(key string) []string {
 	var files []string
 	for _, value := range c[key] {
 		for _, file := range strings.Fields(value) {
-			if rest, is := strings.CutPrefix(file, "~/"); is {
-				file = filepath.Join(os.Getenv("HOME"), rest)
-			}
-			files = append(files, file)
+			files = append(files, inHome(strings.Trim(file, `"`)))
 		}
 	}
 	return files
 }
 
+// inHome replaces what ssh takes for the user's home, which is that of the user database.
+func inHome(file string) string {
+	for _, prefix := range []string{"~/", "%d/"} {
+		if rest, is := strings.CutPrefix(file, prefix); is {
+			home := os.Getenv("HOME")
+			if u, err := user.Current(); err == nil {
+				home = u.HomeDir
+			}
+			return filepath.Join(home, rest)
+		}
+	}
+	return file
+}
+
+// whatNoKey begins what is said where ssh has nothing to log in with, as far as it can be told.
+const whatNoKey = "ssh has neither a key nor an agent for this host"
+
 // keys looks at the keys that ssh would offer.
 func (c sshConfig) keys(ctx context.Context, asks bool) []Finding {
 	var found []Finding
 	usable := c.agent(ctx, &found)
+	var absent []Finding
 	for _, file := range c.files("identityfile") {
 		info, err := os.Stat(file)
 		switch {
+		case strings.ContainsAny(file, "%$"), c.one("pkcs11provider") != "" && c.one("pkcs11provider") != "none":
+			usable = true // which cannot be told from here
 		case err != nil && c.one("identitiesonly") == "yes" && !os.IsPermission(err):
-			found = append(found, Finding{Check: checkKey, Severity: Warning, What: "the key " + file + " is not there",
+			absent = append(absent, Finding{Check: checkKey, Severity: Warning, What: "the key " + file + " is not there",
 				Fix: "Make it with ssh-keygen and add its public part to authorized_keys there, or name another one with identity=."})
 		case err != nil:
-		case info.Mode().Perm()&0o077 != 0:
+		case readByOthers(info):
 			found = append(found, Finding{Check: checkKey, Severity: Error,
 				What: fmt.Sprintf("the key %s can be read by others (mode %04o), so that ssh does not use it", file, info.Mode().Perm()),
 				Fix:  "Run: chmod 600 " + file + "."})
@@ -83,16 +103,26 @@ func (c sshConfig) keys(ctx context.Context, asks bool) []Finding {
 			usable = true
 		}
 	}
+	if !usable { // some of those that ssh tries by itself are always absent
+		found = append(found, absent...)
+	}
 	switch {
 	case usable:
 	case asks:
-		found = append(found, Finding{Check: checkKey, Severity: Note, What: "ssh has neither a key nor an agent for this host, so that it asks for a password each time",
+		found = append(found, Finding{Check: checkKey, Severity: Note, What: whatNoKey + ", so that it asks for a password each time",
 			Fix: "Nothing, if somebody is there to answer; else make a key with ssh-keygen, and add its public part to authorized_keys there."})
 	case !slices.ContainsFunc(found, func(f Finding) bool { return f.Severity == Error }):
-		found = append(found, Finding{Check: checkKey, Severity: Warning, What: "ssh has neither a key nor an agent for this host",
+		found = append(found, Finding{Check: checkKey, Severity: Warning, What: whatNoKey,
 			Fix: "Make a key with ssh-keygen, or load one with ssh-add, and add its public part to authorized_keys there."})
 	}
 	return found
+}
+
+// readByOthers reports whether ssh refuses a key for its mode. It does not care about keys of other users, such as root's that
+// a group may read.
+func readByOthers(info fs.FileInfo) bool {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int64(stat.Uid) == int64(os.Getuid()) && info.Mode().Perm()&0o077 != 0
 }
 
 // agent reports whether there is one, and adds what is wrong with it.
@@ -103,7 +133,7 @@ func (c sshConfig) agent(ctx context.Context, found *[]Finding) bool {
 	case "none":
 		return false
 	default:
-		socket = named
+		socket = inHome(os.ExpandEnv(named))
 	}
 	if socket == "" {
 		return false

@@ -29,28 +29,76 @@ func sudo(ctx context.Context, hop transport.Sudo, argv []string, next stop) []F
 	case err != nil:
 		return []Finding{{Check: checkConfig, Severity: Error, What: "sudo -n -l: " + err.Error(),
 			Fix: "Run it by hand, to see what it waits for."}}
-	case strings.Contains(said, "password is required") && next.Asks:
-		return []Finding{{Check: checkAuth, Severity: Note,
-			What: "sudo asks for a password, and without one does not tell its rules: no rule of this user has NOPASSWD",
-			Fix:  "Nothing, if somebody is there to answer. Otherwise: " + advice()}}
-	case strings.Contains(said, "password is required"):
-		return []Finding{{Check: checkAuth, Severity: Error,
-			What: "sudo asks for a password: no rule of this user has NOPASSWD",
-			Fix:  advice()}}
-	case strings.Contains(said, "must have a tty"):
-		return []Finding{{Check: checkAuth, Severity: Error, What: "sudo refuses to run without a terminal (requiretty), and workers have none",
-			Fix: "Set !requiretty for this user or command in sudoers."}}
 	case status != 0:
-		return []Finding{{Check: checkAuth, Severity: Error, What: "sudo -n -l: " + lastLine(said), Fix: advice()}}
+		return append(complaints(said), unlisted(hop, said, next.Asks, advice)...)
 	}
-	policy := readPolicy(out)
-	found := policy.settings()
+	found := complaints(said)
+	policy, target := readPolicy(out), hop.User
+	if target == "" {
+		target = "root"
+	}
+	if hop.Login { // a shell runs that, and reads it as words of its own
+		return append(found, settings(policy.effective([]string{"/bin/sh"}, target))...)
+	}
+	effective := policy.effective(argv, target)
+	if as, is := strings.CutPrefix(effective["runas_default"], "runas_default="); is && hop.User == "" && hop.Group == "" {
+		target = as
+	}
+	found = append(found, settings(effective)...)
 	allowed, err := allows(ctx, run, hop, argv)
 	if err != nil {
 		return append(found, Finding{Check: checkConfig, Severity: Error, What: "sudo -l: " + err.Error(),
 			Fix: "Run it by hand, to see what it waits for."})
 	}
-	return append(found, policy.entries(argv, allowed, next.Asks, advice)...)
+	return append(found, policy.entries(argv, target, effective, allowed, next.Asks, advice)...)
+}
+
+// unlisted are the findings where sudo does not tell its rules, for what it said.
+func unlisted(hop transport.Sudo, said string, asks bool, advice func() string) []Finding {
+	d := transport.Diagnose(hop, transport.Exit{Code: 1, Stderr: said})
+	switch {
+	case d.Reason == transport.ReasonPassword && len(complaints(said)) > 0:
+		return []Finding{{Check: checkAuth, Severity: Error, What: "sudo asks for a password: the rule for this user may be in the file that it does not take",
+			Fix: "Correct that file first, and look again."}}
+	case d.Reason == transport.ReasonPassword && asks:
+		return []Finding{{Check: checkAuth, Severity: Note,
+			What: "sudo asks for a password, and without one does not tell its rules: no rule of this user has NOPASSWD",
+			Fix:  "Nothing, if somebody is there to answer. Otherwise: " + advice()}}
+	case d.Reason == transport.ReasonPassword:
+		return []Finding{{Check: checkAuth, Severity: Error,
+			What: "sudo asks for a password: no rule of this user has NOPASSWD",
+			Fix:  advice()}}
+	case d.Reason == transport.ReasonNoTerminal:
+		return []Finding{{Check: checkAuth, Severity: Error, What: "sudo refuses to run without a terminal (requiretty), and workers have none",
+			Fix: "Set !requiretty for this user or command in sudoers."}}
+	case d.Reason == transport.ReasonNotAllowed && strings.Contains(said, "may not run sudo"), d.Reason == "":
+		return []Finding{{Check: checkAuth, Severity: Error, What: "sudo -n -l: " + lastLine(said), Fix: advice()}}
+	}
+	f := Finding{Check: checkAuth, Severity: Error, What: d.Reason + ": " + lastLines(said), Fix: sentence(d.Advice)}
+	for _, r := range reasons {
+		if r.reason == d.Reason {
+			f.Check = r.check
+		}
+	}
+	return []Finding{f}
+}
+
+// complaints are about what sudo finds wrong with its own files: it leaves out what it cannot read, and goes on, if it can.
+func complaints(said string) []Finding {
+	var found []Finding
+	for line := range strings.Lines(said) {
+		line = strings.TrimSpace(line)
+		file := strings.Contains(line, "/sudoers") && slices.ContainsFunc([]string{
+			"syntax error", "is world writable", "is group writable", "is owned by ", "bad permissions", "parse error",
+			"Permission denied", "unable to stat", "unable to open", "unknown defaults entry", "invalid value"},
+			func(why string) bool { return strings.Contains(line, why) })
+		f := Finding{Check: checkConfig, Severity: Warning, What: "sudo does not take all its files as they are: " + oneLine(line),
+			Fix: "Run visudo -c as root, which names what is wrong; the files are root's, of mode 0440."}
+		if file && !slices.Contains(found, f) {
+			found = append(found, f)
+		}
+	}
+	return found
 }
 
 // allows asks whether sudo would run just this.

@@ -29,9 +29,10 @@ func TestReadPolicy(t *testing.T) {
 	if d := cmp.Diff(want, p.defaults); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
 	}
+	root := []string{"root"}
 	rules := []sudoRule{
-		{nil, "/usr/bin/id"}, {[]string{"NOPASSWD", "SETENV"}, `/opt/app __deliver a\,b`},
-		{[]string{"NOPASSWD", "SETENV", "NOSETENV"}, "/opt/other"}, {nil, "ALL"},
+		{root, nil, "/usr/bin/id"}, {root, []string{"NOPASSWD", "SETENV"}, `/opt/app __deliver a\,b`},
+		{root, []string{"NOPASSWD", "SETENV", "NOSETENV"}, "/opt/other"}, {[]string{"www"}, nil, "ALL"},
 	}
 	if d := cmp.Diff(rules, p.rules, cmp.AllowUnexported(sudoRule{})); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
@@ -40,7 +41,7 @@ func TestReadPolicy(t *testing.T) {
 		t.Error("the last tag counts")
 	}
 	var checks []string
-	for _, f := range p.settings() {
+	for _, f := range settings(p.effective([]string{"/opt/app"}, "root")) {
 		checks = append(checks, string(f.Severity)+" "+f.What[:24])
 	}
 	if d := cmp.Diff([]string{"note sudoers sets use_pty: su", "warning sudoers sets log_output:"}, checks); d != "" {
@@ -67,8 +68,9 @@ func FuzzReadPolicy(f *testing.F) {
 	f.Add("User x may run the following commands on y:\n    (a) :::,NOPASSWD:,sha256:\n")
 	f.Fuzz(func(_ *testing.T, text string) {
 		p := readPolicy(text)
-		p.settings()
-		p.entries([]string{"/opt/app"}, true, false, func() string { return "" })
-		p.entries([]string{"/opt/app"}, false, true, func() string { return "" })
+		effective := p.effective([]string{"/opt/app"}, "root")
+		settings(effective)
+		p.entries([]string{"/opt/app"}, "root", effective, true, false, func() string { return "" })
+		p.entries([]string{"/opt/app"}, "root", effective, false, true, func() string { return "" })
 	})
 }

@@ -8,28 +8,30 @@ import (
 	"strings"
 )
 
-// entries are the findings about the rules: whether one allows argv, without a password, and what it adds. advice is
-// a rule that would be right.
-func (p policy) entries(argv []string, allowed, asks bool, advice func() string) []Finding {
-	rules := slices.DeleteFunc(slices.Clone(p.rules), func(r sudoRule) bool { return !r.about(argv[0]) })
+// entries are the findings about the rules: whether one allows argv as a target, without a password, and what it adds.
+// settings are the defaults that count, and advice is a rule that would be right.
+func (p policy) entries(argv []string, target string, settings map[string]string, allowed, asks bool, advice func() string) []Finding {
 	if !allowed {
 		what := "no rule in sudoers allows " + argv[0] + " for this user and target"
+		rules := slices.DeleteFunc(slices.Clone(p.rules), func(r sudoRule) bool { return !r.about(argv[0]) })
 		if len(rules) > 0 {
 			what = fmt.Sprintf("sudoers names %s, but does not allow this user to run it with these arguments as this target: %s",
 				argv[0], oneLine(rules[len(rules)-1].command))
 		}
 		return []Finding{{Check: checkAuth, Severity: Error, What: what, Fix: advice()}}
 	}
+	rules := slices.DeleteFunc(slices.Clone(p.rules), func(r sudoRule) bool { return !r.covers(target, argv) })
 	if len(rules) == 0 {
-		return nil // by a pattern; what it says about passwords shows when it is run
+		return nil // it cannot be told which; what it says about passwords shows when it is run
 	}
+	last := rules[len(rules)-1] // the one that counts
 	var found []Finding
-	if os.Geteuid() != 0 && !asks && !slices.ContainsFunc(rules, func(r sudoRule) bool { return r.has("NOPASSWD", "PASSWD") }) {
+	exempt := settings["authenticate"] == "!authenticate" || settings["exempt_group"] != ""
+	if os.Geteuid() != 0 && !asks && !exempt && !last.has("NOPASSWD", "PASSWD") {
 		found = append(found, Finding{Check: checkAuth, Severity: Warning,
 			What: "the rule has no NOPASSWD: what works now, with a ticket, fails when that is over",
 			Fix:  advice()})
 	}
-	last := rules[len(rules)-1] // the one that counts
 	for _, t := range tagFindings {
 		if last.has(t.tag, t.unset) {
 			found = append(found, Finding{Check: checkSudoers, Severity: t.severity, What: "the rule in sudoers has " + t.tag + ": " + t.what, Fix: t.fix})
@@ -56,16 +58,34 @@ const (
 	fixLogged  = "Set !log_input and !log_output for this command in sudoers."
 )
 
+// effective are the defaults that hold for a command and a target, by their names: what comes later counts, targets come
+// after users, and commands after targets.
+func (p policy) effective(argv []string, target string) map[string]string {
+	all := slices.Clone(p.defaults)
+	for _, commands := range []bool{false, true} {
+		for _, b := range p.bound {
+			if b.commands == commands && (commands && commandAmong(b.to, argv) || !commands && targetAmong(b.to, target)) {
+				all = append(all, b.settings...)
+			}
+		}
+	}
+	effective := map[string]string{}
+	for _, setting := range all {
+		name, _, _ := strings.Cut(strings.TrimLeft(setting, "!"), "=")
+		effective[strings.TrimRight(name, "+- ")] = setting
+	}
+	return effective
+}
+
 // settings are the findings about the defaults.
-func (p policy) settings() []Finding {
+func settings(effective map[string]string) []Finding {
 	var found []Finding
-	for _, setting := range p.defaults {
+	for _, d := range defaultFindings {
+		setting := effective[strings.TrimLeft(d.name, "!")]
 		name, value, _ := strings.Cut(setting, "=")
 		name, value = strings.TrimRight(name, "+- "), strings.Trim(value, `" `)
-		for _, d := range defaultFindings {
-			if d.name == name && (d.bad == nil || d.bad(value)) {
-				found = append(found, Finding{Check: checkSudoers, Severity: d.severity, What: "sudoers sets " + setting + ": " + d.what, Fix: d.fix})
-			}
+		if d.name == name && (d.bad == nil || d.bad(value)) {
+			found = append(found, Finding{Check: checkSudoers, Severity: d.severity, What: "sudoers sets " + setting + ": " + d.what, Fix: d.fix})
 		}
 	}
 	return found

@@ -2,10 +2,13 @@ package doctor
 
 import (
 	"context"
+	"fmt"
+	"io/fs"
 	"os"
 	"os/user"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -15,6 +18,7 @@ import (
 func system(ctx context.Context) []Finding {
 	var found []Finding
 	found = append(found, limits()...)
+	found = append(found, groupLimits("/")...)
 	found = append(found, space()...)
 	found = append(found, kernel("/")...)
 	found = append(found, support()...)
@@ -61,6 +65,26 @@ func noNewPrivileges() []Finding {
 		Fix: "Start the caller without it: without NoNewPrivileges= of systemd, or with allowPrivilegeEscalation of a container."}}
 }
 
+// setuid says why a program that is to change users cannot.
+func setuid(program string) []Finding {
+	info, err := os.Stat(program)
+	if err != nil || os.Geteuid() == 0 || inUserNamespace() {
+		return nil // it is not there, or need not; or what files show is not so
+	}
+	bad := func(what, fix string) []Finding {
+		return []Finding{{Check: checkPrivilege, Severity: Error, What: program + " " + what, Fix: fix}}
+	}
+	if info.Mode()&fs.ModeSetuid == 0 || info.Sys().(*syscall.Stat_t).Uid != 0 {
+		return bad(fmt.Sprintf("is not root's with the setuid bit (mode %04o), so that it gains nothing", info.Mode().Perm()),
+			"Install it again from its package, or as root run: chown root "+program+" && chmod 4755 "+program+".")
+	}
+	var s unix.Statfs_t
+	if unix.Statfs(program, &s) == nil && s.Flags&unix.ST_NOSUID != 0 {
+		return bad("is on a file system that is mounted nosuid, so that it gains nothing", "Mount that without nosuid, or start the caller outside of the sandbox that did it.")
+	}
+	return nil
+}
+
 // noexec reports whether nothing on the file system of a path can be run.
 func noexec(path string) bool {
 	var s unix.Statfs_t
@@ -85,25 +109,6 @@ func support() []Finding {
 		lacks("PR_SET_CHILD_SUBREAPER", "3.4")
 	}
 	return found
-}
-
-// homes are the directories that this user's files are in: of jobs, and of programs that were brought.
-func homes() (jobs, cache string) {
-	home := os.Getenv("HOME")
-	if u, err := user.Current(); home == "" && err == nil {
-		home = u.HomeDir
-	}
-	if privileged() {
-		return "/var/lib/deliveryboy", "/var/cache/deliveryboy"
-	}
-	jobs, cache = os.Getenv("XDG_STATE_HOME"), os.Getenv("XDG_CACHE_HOME")
-	if !filepath.IsAbs(jobs) {
-		jobs = filepath.Join(home, ".local", "state")
-	}
-	if !filepath.IsAbs(cache) {
-		cache = filepath.Join(home, ".cache")
-	}
-	return filepath.Join(jobs, "deliveryboy"), filepath.Join(cache, "deliveryboy")
 }
 
 // existing is a directory or the nearest one above it that is there.

@@ -44,6 +44,17 @@ func lastLine(s string) string {
 	return oneLine(lines[len(lines)-1])
 }
 
+// lastLines are the last three lines of a text that say something, as one.
+func lastLines(s string) string {
+	var lines []string
+	for line := range strings.Lines(s) {
+		if line = strings.TrimSpace(line); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	return oneLine(strings.Join(lines[max(len(lines)-3, 0):], " / "))
+}
+
 // sentence begins with a capital letter and ends with a full stop.
 func sentence(s string) string {
 	first, size := utf8.DecodeRuneInString(s)

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/seed354a1416/deliveryboy/box"
 	"github.com/seed354a1416/deliveryboy/delivery"
-	"github.com/seed354a1416/deliveryboy/deploy"
 	"github.com/seed354a1416/deliveryboy/transport"
 )
 
@@ -22,7 +22,7 @@ func (e *examination) visit(ctx context.Context, place int) error {
 	w := &watcher{courier: e.courier(place)}
 	before := time.Now()
 	r, err := look.On(w)(ctx, e.question(place))
-	if refused(err) && e.answers.forget() {
+	if refused(err) && e.memory != nil && e.memory.Forget() {
 		before = time.Now()
 		r, err = look.On(w)(ctx, e.question(place))
 	}
@@ -32,12 +32,13 @@ func (e *examination) visit(ctx context.Context, place int) error {
 	if err != nil {
 		return e.failed(place, err)
 	}
+	e.passed(place)
 	hop := e.hopBefore(place)
 	e.add(hop, heard(r.Here)...)
 	e.add(hop, clock(before, r.Now, time.Now())...)
 	if printed := string(w.excess.Prefix) + string(w.excess.Suffix); strings.TrimSpace(printed) != "" && !e.noisy {
 		e.noisy = true
-		e.add(hop, Finding{Check: checkOutput, Severity: Warning,
+		e.add(hop, Finding{Check: checkOutput, Severity: Note,
 			What: fmt.Sprintf("something prints before or after the worker: %.80q", printed),
 			Fix:  "Let login scripts print on terminals only, since each byte of it travels with each call."})
 	}
@@ -47,13 +48,32 @@ func (e *examination) visit(ctx context.Context, place int) error {
 	return nil
 }
 
+// passed drops what was said about hops before a worker could be started behind them, and was not so: sudo may tell its rules
+// only for a password that running the program does not need, and ssh may know a host's key, or log in, in ways of its own.
+func (e *examination) passed(place int) {
+	for _, hop := range e.hops[:place] {
+		name, untold := hop.String(), false
+		e.findings = slices.DeleteFunc(e.findings, func(f Finding) bool {
+			refuted := f.Severity == Error && (f.Check == checkAuth || f.Check == checkHostKey) || f.Severity == Warning && f.Check == checkKey && strings.HasPrefix(f.What, whatNoKey)
+			untold = untold || refuted && f.Hop == name && f.Check == checkAuth
+			return refuted && f.Hop == name
+		})
+		if untold {
+			e.add(name, Finding{Check: checkSudoers, Severity: Note, What: notChecked + "settings and tags of sudoers: sudo runs the program, but does not tell this user its rules",
+				Fix: "Look with sudo -l at a terminal; listpw in sudoers says when that needs a password."})
+		}
+	}
+}
+
 // courier leads to a place; the settings of the spec are for the last one.
 func (e *examination) courier(place int) delivery.Once {
 	at := delivery.Once{Via: transport.Chain(e.hops[:place]), Program: e.spec.Binary}
 	if place == len(e.hops) {
 		at = delivery.OnceFor(e.spec)
 	}
-	at.Ask, at.Deploy = e.answers.provider(), e.options.Deploy
+	if at.Deploy = e.options.Deploy; e.memory != nil {
+		at.Ask = e.memory.Ask
+	}
 	at.Stdout, at.Stderr, at.MaxReply = io.Discard, io.Discard, maxReport
 	return at
 }
@@ -94,65 +114,4 @@ func (w *watcher) Deliver(ctx context.Context, b *box.Box) (*box.Reply, error) {
 		w.excess = r.Excess
 	}
 	return r, err
-}
-
-// fromError makes a finding of what kept a worker from answering. It is passable if the hop itself works.
-func fromError(err error) (f Finding, passable bool) {
-	f = Finding{Check: checkWorker, Severity: Error, What: oneLine(err.Error()),
-		Fix: "Look whether a ForceCommand, a login script or a restricted shell stands between the transport and the program."}
-	if errors.Is(err, context.DeadlineExceeded) {
-		f.Check, f.What = checkReachable, "no worker answered in the time that there was"
-		f.Fix = "Give it longer, or look what the hop waits for."
-		return f, false
-	}
-	if skew := (*box.VersionSkewError)(nil); errors.As(err, &skew) {
-		f.Check, f.What = checkBuild, "the program there is another build: "+oneLine(skew.Error())
-		f.Fix = "Copy this very file there, or let --deploy bring it."
-		return f, true
-	}
-	if d := (*deploy.Error)(nil); errors.As(err, &d) {
-		f.Check, f.What = checkProgram, "the program could not be brought there: "+strings.TrimPrefix(d.Error(), "deploy: ") // with others' words quoted
-		f.Fix = "Make a bundle with a program for that system, with deliveryboy pack, and give it with --bundle."
-		if len(d.Tried) > 0 {
-			f.Fix = "Make room in one of these directories, or correct what is said of it; calls can name another with Deploy.Cache."
-		}
-		return f, true
-	}
-	t := (*box.TransportError)(nil)
-	if !errors.As(err, &t) {
-		return f, false
-	}
-	if errors.Is(t.Err, transport.ErrUnsafe) || errors.Is(t.Err, transport.ErrNotFound) {
-		f.Check, f.What = checkConfig, oneLine(t.Err.Error())
-		f.Fix = "Install the transport's program from a package, so that it is root's alone."
-		return f, false
-	}
-	for _, r := range reasons {
-		advice, is := strings.CutPrefix(t.Reason, r.reason)
-		if !is {
-			continue
-		}
-		f.Check, f.What = r.check, r.reason
-		if said := lastLine(t.Stderr); said != "" {
-			f.What += ": " + said
-		}
-		if advice = strings.Trim(advice, " :;,()"); advice != "" {
-			f.Fix = sentence(advice)
-		}
-		return f, r.check == checkProgram
-	}
-	return f, false
-}
-
-// reasons are those of the transports, and which check they belong to.
-var reasons = []struct{ reason, check string }{
-	{transport.ReasonPassword, checkAuth}, {transport.ReasonWrong, checkAuth}, {transport.ReasonNotAllowed, checkAuth}, {transport.ReasonNoTerminal, checkAuth},
-	{transport.ReasonUnknownUser, checkAuth}, {transport.ReasonNoLogin, checkAuth},
-	{transport.ReasonAuth, checkKey}, {transport.ReasonHostKey, checkHostKey}, {transport.ReasonHostChanged, checkHostKey},
-	{transport.ReasonRefused, checkReachable}, {transport.ReasonUnreachable, checkReachable},
-	{transport.ReasonTimeout, checkReachable}, {transport.ReasonClosed, checkReachable},
-	{transport.ReasonUnknownHost, checkReachable},
-	{transport.ReasonNotFound, checkProgram}, {transport.ReasonNotRunnable, checkProgram},
-	{transport.ReasonNoPrivilege, checkPrivilege},
-	{transport.ReasonMisset, checkConfig}, {transport.ReasonConfig, checkConfig}, {transport.ReasonDirectory, checkConfig},
 }

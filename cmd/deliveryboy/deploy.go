@@ -148,8 +148,8 @@ func (d *deployment) run(cmd *cobra.Command, _ []string) error {
 }
 
 // stop is how a target on the way is opened: the program is brought there too, unless the target says where it is.
-func (d *deployment) stop(spec transport.Spec) (session.Options, error) {
-	return stopsWith(deployFlag{on: spec.Binary == "", bundle: d.bundle}, d.ask)(spec)
+func (d *deployment) stop(at stop) (session.Options, error) {
+	return stopsWith(deployFlag{on: at.spec.Binary == "", bundle: d.bundle}, d.ask)(at)
 }
 
 func (d *deployment) show(r deploy.Result) error {

@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/seed354a1416/deliveryboy/box"
 	"github.com/seed354a1416/deliveryboy/cmd/deliveryboy/internal/display"
 	"github.com/seed354a1416/deliveryboy/cmd/deliveryboy/internal/target"
 	"github.com/seed354a1416/deliveryboy/doctor"
+	"github.com/seed354a1416/deliveryboy/password"
+	"github.com/seed354a1416/deliveryboy/session"
 	"github.com/seed354a1416/deliveryboy/transport"
 )
 
@@ -58,6 +62,7 @@ type examination struct {
 	limit  durationFlag
 	deploy deployFlag
 	ask    askFlag
+	memory *password.Memory // nil without ask
 	json   bool
 }
 
@@ -86,6 +91,10 @@ func (e *examination) run(cmd *cobra.Command, text string) error {
 	}
 	ctx, cancel := e.limit.within(cmd.Context())
 	defer cancel()
+	if ask := e.ask.provider(); ask != nil {
+		e.memory = password.Remember(ask)
+		defer e.memory.ForgetAll()
+	}
 	found, failed := e.examine(ctx, f)
 	failed = e.limit.late(ctx, failed)
 	if err := e.showFindings(f, found, failed); err != nil {
@@ -109,30 +118,72 @@ func (e *examination) run(cmd *cobra.Command, text string) error {
 // examine looks at each target on the way, opens a session there, and looks at what is behind the last one.
 func (e *examination) examine(ctx context.Context, f specFlag) (found []doctor.Finding, failed error) {
 	for i := range f.way {
-		more, done, err := e.behind(ctx, f.way[:i], f.way[i].spec)
+		more, done, err := e.behind(ctx, f.way[:i], f.way[i])
 		found = append(found, named(more, f.way[i])...)
 		if done(); err != nil {
 			return found, err
 		}
 	}
-	more, done, err := e.behind(ctx, f.way, f.spec)
+	more, done, err := e.behind(ctx, f.way, stop{spec: f.spec})
 	defer done()
 	return append(found, more...), err
 }
 
-// behind examines what is behind targets that were looked at.
-func (e *examination) behind(ctx context.Context, way route, spec transport.Spec) (found []doctor.Finding, done func(), err error) {
-	via, closeAll, err := way.through(ctx, spec.Via, stopsWith(e.deploy, e.ask))
+// behind examines a target behind others that were looked at.
+func (e *examination) behind(ctx context.Context, way route, at stop) (found []doctor.Finding, done func(), err error) {
+	o := doctor.Options{Memory: e.remembers(at)}
+	via, closeAll, err := way.through(ctx, at.spec.Via, e.session)
+	if wrongPassword(err) && e.forgets(way) {
+		_ = closeAll()
+		via, closeAll, err = way.through(ctx, at.spec.Via, e.session)
+	}
 	done = func() { _ = closeAll() }
 	if err != nil {
 		return nil, done, err
 	}
-	spec.Via = via
-	o := doctor.Options{Ask: e.ask.provider()}
-	if o.Deploy, err = e.deploy.options(spec); err == nil {
-		found, err = doctor.Examine(ctx, spec, o)
+	at.spec.Via = via
+	if o.Deploy, err = e.deploy.options(at.spec); err == nil {
+		found, err = doctor.Examine(ctx, at.spec, o)
 	}
 	return found, done, err
+}
+
+// session is how a target on the way is opened.
+func (e *examination) session(at stop) (session.Options, error) {
+	o, err := stopsWith(e.deploy, e.ask)(at)
+	if m := e.remembers(at); m != nil {
+		o.Ask = m.Ask
+	}
+	return o, err
+}
+
+// remembers is what keeps the answers to a target's questions while the command runs: it is opened again for each target
+// behind it. Nil if nobody is asked.
+func (e *examination) remembers(at stop) *password.Memory {
+	if e.memory == nil {
+		return nil
+	}
+	var hops []string
+	for _, hop := range transport.Hops(at.spec.Via) {
+		hops = append(hops, hop.String())
+	}
+	return e.memory.For(at.name, hops)
+}
+
+// forgets drops what was answered on the way, and reports whether any of it was used again: a code is right only once.
+func (e *examination) forgets(way route) bool {
+	used := false
+	for _, at := range way {
+		if m := e.remembers(at); m != nil {
+			used = m.Forget() || used
+		}
+	}
+	return used
+}
+
+func wrongPassword(err error) bool {
+	t := (*box.TransportError)(nil)
+	return errors.As(err, &t) && strings.HasPrefix(t.Reason, transport.ReasonWrong)
 }
 
 // named says of findings that they are about a target on the way.

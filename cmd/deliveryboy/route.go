@@ -61,11 +61,11 @@ func (f *specFlag) whole() string {
 }
 
 // stopsWith says how targets on the way are opened.
-func stopsWith(d deployFlag, a askFlag) func(transport.Spec) (session.Options, error) {
-	return func(spec transport.Spec) (session.Options, error) {
-		o := delivery.SessionFor(spec)
+func stopsWith(d deployFlag, a askFlag) func(stop) (session.Options, error) {
+	return func(at stop) (session.Options, error) {
+		o := delivery.SessionFor(at.spec)
 		var err error
-		o.Deploy, err = d.options(spec)
+		o.Deploy, err = d.options(at.spec)
 		o.Ask = a.provider()
 		return o, err
 	}
@@ -73,7 +73,7 @@ func stopsWith(d deployFlag, a askFlag) func(transport.Spec) (session.Options, e
 
 // through has the first hop of a spec be the session of the last target on the way, all of which are opened with what options
 // says. It returns how to close them, in any case.
-func (r route) through(ctx context.Context, via transport.Transport, options func(transport.Spec) (session.Options, error)) (transport.Transport, func() error, error) {
+func (r route) through(ctx context.Context, via transport.Transport, options func(stop) (session.Options, error)) (transport.Transport, func() error, error) {
 	var open []*session.Session
 	closeAll := func() error {
 		var errs []error
@@ -83,7 +83,7 @@ func (r route) through(ctx context.Context, via transport.Transport, options fun
 		return errors.Join(errs...)
 	}
 	for _, stop := range r {
-		o, err := options(stop.spec)
+		o, err := options(stop)
 		if err != nil {
 			return nil, closeAll, err
 		}

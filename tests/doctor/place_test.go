@@ -71,12 +71,13 @@ func TestPlace(t *testing.T) {
 		{name: "few open files", prefix: []string{"prlimit", "--nofile=64:64", "--"}, want: doubt("limits", "the limit nofile is 64")},
 		{name: "short files", prefix: []string{"prlimit", "--fsize=1000000", "--"}, want: doubt("limits", "the limit fsize is 1000000")},
 		{name: "little time", prefix: []string{"prlimit", "--cpu=30", "--"}, want: doubt("limits", "the limit cpu is 30")},
-		{name: "output before", prefix: []string{"sh", "-c", `echo "welcome to web1"; exec "$@"`, "sh"}, want: doubt("output", "welcome to web1")},
+		{name: "output before", prefix: []string{"sh", "-c", `echo "welcome to web1"; exec "$@"`, "sh"}, want: remark("output", "welcome to web1")},
 		{name: "little space", prefix: mounted("size=8m"), env: "XDG_STATE_HOME=/srv", want: doubt("space", "/srv/deliveryboy, has 8192 KiB left"), mountsIt: true},
 		{name: "no space", prefix: mounted("size=64k"), env: "XDG_STATE_HOME=/srv", want: problem("space", "/srv/deliveryboy, has 64 KiB left"), mountsIt: true},
 		{name: "no inodes", prefix: mounted("nr_inodes=5"), env: "XDG_STATE_HOME=/srv", want: problem("space", "more files (inodes)"), mountsIt: true},
-		{name: "read-only", prefix: mounted("ro"), env: "XDG_STATE_HOME=/srv", want: doubt("space", "mounted read-only"), mountsIt: true},
-		{name: "noexec cache", prefix: mounted("noexec"), env: "XDG_CACHE_HOME=/srv", want: doubt("mount", "mounted noexec"), mountsIt: true},
+		{name: "read-only", prefix: mounted("ro"), env: "XDG_STATE_HOME=/srv", want: remark("jobs", "mounted read-only"), mountsIt: true},
+		{name: "noexec everywhere", prefix: append(mounted("noexec")[:4:4], `for d in /srv /dev/shm /tmp /var/tmp; do mount -t tmpfs -o noexec tmpfs $d; done; exec "$@"`, "sh"),
+			env: "XDG_CACHE_HOME=/srv", want: remark("mount", "/srv/deliveryboy/bin is on a file system that is mounted noexec"), mountsIt: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if ok, why := st.Has(stage.Userns); c.mountsIt && !ok {

@@ -128,7 +128,7 @@ func TestForcedCommand(t *testing.T) {
 		want    doctor.Finding
 	}{
 		{`echo nothing to see here`, false, doctor.Finding{Check: "worker", Severity: doctor.Error, Fix: "ForceCommand"}},
-		{`echo hello; exec sh -c \"$SSH_ORIGINAL_COMMAND\"`, true, doubt("output", "hello")},
+		{`echo hello; exec sh -c \"$SSH_ORIGINAL_COMMAND\"`, true, remark("output", "hello")},
 	} {
 		if err := os.WriteFile(keys, append([]byte(`command="`+c.command+`" `), before...), 0o600); err != nil {
 			t.Fatal(err)

@@ -25,6 +25,11 @@ func doubt(check, what string) doctor.Finding {
 	return doctor.Finding{Check: check, Severity: doctor.Warning, What: what}
 }
 
+// remark is a note that has to be found.
+func remark(check, what string) doctor.Finding {
+	return doctor.Finding{Check: check, Severity: doctor.Note, What: what}
+}
+
 // dynamic reports whether the program needs libraries.
 func dynamic() bool {
 	f, err := elf.Open(st.Binary)
