@@ -186,7 +186,7 @@ func (e *examination) failed(place int, err error) error {
 			f.What, f.Fix, passable = "the login shell of the target user is not there: "+f.What, "Give that user a shell that is there, with usermod -s, or leave login out.", false
 		}
 	}
-	if e.options.Deploy.On && f.Check == checkProgram && strings.HasPrefix(f.What, transport.ReasonNotFound) && strings.Contains(f.What, "/bin/sh") {
+	if e.options.Deploy.On && f.Check == checkProgram && (f.What == transport.ReasonNotFound || strings.HasPrefix(f.What, transport.ReasonNotFound) && strings.Contains(f.What, "/bin/sh")) {
 		f.What = "there is no /bin/sh, which has to take the program in: " + f.What
 		f.Fix = "Take an image that has one; or put the program into this one, name it with binary=, and leave --deploy out."
 	}

@@ -30,7 +30,10 @@ func fromError(err error) (f Finding, passable bool) {
 	if d := (*deploy.Error)(nil); errors.As(err, &d) {
 		f.Check, f.What = checkProgram, "the program could not be brought there: "+strings.TrimPrefix(d.Error(), "deploy: ") // with others' words quoted
 		f.Fix = "Make a bundle with a program for that system, with deliveryboy pack, and give it with --bundle."
-		if len(d.Tried) > 0 {
+		switch {
+		case strings.Contains(d.Why, "CGO_ENABLED=0"):
+			f.Fix = fixStatic
+		case len(d.Tried) > 0:
 			f.Fix = "Make room in one of these directories, or correct what is said of it; calls can name another with Deploy.Cache."
 		}
 		return f, true
@@ -135,7 +138,7 @@ const (
 	whatMemory  = "the worker gets no memory"
 	fixMemory   = "Raise the limit of address space (as, in limits.conf(5) or by prlimit; Go programs reserve more than they use), or memory.max of its control group."
 	fixFiles    = "Raise the limit of open files (nofile, in limits.conf(5) or by prlimit) to 256 at least."
-	fixStatic   = "Build the program with CGO_ENABLED=0, which needs no libraries, and install that there."
+	fixStatic   = "Build the program with CGO_ENABLED=0, so that it needs no libraries."
 )
 
 // reasons are those of the transports, and which check they belong to.

@@ -77,7 +77,7 @@ func loginEnd(root, name string) []Finding {
 	if _, err := os.Stat(filepath.Join(root, "run/systemd/system")); err != nil || name == "root" {
 		return nil
 	}
-	if _, err := os.Stat(filepath.Join(root, "var/lib/systemd/linger", name)); err == nil || !killsProcesses(root) {
+	if _, err := os.Stat(filepath.Join(root, "var/lib/systemd/linger", name)); err == nil || !killsProcesses(root, name) {
 		return nil
 	}
 	return []Finding{{Check: checkJobs, Severity: Warning, What: "systemd ends this user's processes when the last login ends (KillUserProcesses), jobs included",
@@ -85,22 +85,29 @@ func loginEnd(root, name string) []Finding {
 }
 
 // killsProcesses reports whether systemd's login daemon is told to end what a user leaves.
-func killsProcesses(root string) bool {
-	files, _ := filepath.Glob(filepath.Join(root, "etc/systemd/logind.conf.d/*.conf"))
-	kills := false
-	for _, file := range append([]string{filepath.Join(root, "etc/systemd/logind.conf")}, files...) {
+func killsProcesses(root, name string) bool {
+	settings := map[string]string{}
+	files := []string{filepath.Join(root, "etc/systemd/logind.conf")}
+	for _, dir := range []string{"usr/lib", "run", "etc"} { // in this order, as their names hardly ever mix
+		more, _ := filepath.Glob(filepath.Join(root, dir, "systemd/logind.conf.d/*.conf"))
+		files = append(files, more...)
+	}
+	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			continue
 		}
 		for line := range strings.Lines(string(text)) {
-			if value, is := strings.CutPrefix(strings.TrimSpace(line), "KillUserProcesses="); is {
-				on, err := strconv.ParseBool(value)
-				kills = on || err != nil && (value == "yes" || value == "on")
+			if key, value, is := strings.Cut(strings.TrimSpace(line), "="); is {
+				settings[strings.TrimSpace(key)] = strings.TrimSpace(value)
 			}
 		}
 	}
-	return kills
+	kills := settings["KillUserProcesses"]
+	on, err := strconv.ParseBool(kills)
+	spared := slices.Contains(strings.Fields(settings["KillExcludeUsers"]), name)
+	only := strings.Fields(settings["KillOnlyUsers"])
+	return (on || err != nil && (kills == "yes" || kills == "on")) && !spared && (len(only) == 0 || slices.Contains(only, name))
 }
 
 // reaping says whether the first process leaves ended ones in the table: what is there a while later has been left.

@@ -70,6 +70,10 @@ func TestLoginEnd(t *testing.T) {
 	expect(t, login(map[string]string{booted: "", main: kills}), "KillUserProcesses")
 	expect(t, login(map[string]string{booted: "", more: kills}), "KillUserProcesses")
 	expect(t, login(map[string]string{booted: "", main: kills, more: "KillUserProcesses=no\n"}), "")
+	expect(t, login(map[string]string{booted: "", "usr/lib/systemd/logind.conf.d/a.conf": kills}), "KillUserProcesses")
+	expect(t, login(map[string]string{booted: "", main: kills + "KillExcludeUsers=root web\n"}), "")
+	expect(t, login(map[string]string{booted: "", main: kills + "KillOnlyUsers=guest\n"}), "")
+	expect(t, login(map[string]string{booted: "", main: kills + "KillOnlyUsers=guest web\n"}), "KillUserProcesses")
 	expect(t, login(map[string]string{booted: "", main: kills, "var/lib/systemd/linger/" + "web": ""}), "")
 }
 

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -44,7 +45,31 @@ func jobsDirectory() []Finding {
 	if why := unwritable(existing(dir)); why != "" {
 		return none(Note, "the directory "+dir+" "+why, fix)
 	}
-	return room(dir, "of jobs")
+	return append(room(dir, "of jobs"), quotas("/", existing(dir))...)
+}
+
+// quotas says that there may be some where a directory is: how much of them is left is not looked at.
+func quotas(root, dir string) []Finding {
+	text, err := os.ReadFile(filepath.Join(root, "proc/self/mounts"))
+	if err != nil {
+		return nil
+	}
+	at, options := "", ""
+	for line := range strings.Lines(string(text)) {
+		words := strings.Fields(line)
+		if len(words) < 4 || len(words[1]) < len(at) || dir != words[1] && !strings.HasPrefix(dir, strings.TrimSuffix(words[1], "/")+"/") {
+			continue
+		}
+		at, options = words[1], words[3]
+	}
+	for _, option := range strings.Split(options, ",") {
+		name, _, _ := strings.Cut(option, "=")
+		if slices.Contains([]string{"quota", "usrquota", "grpquota", "prjquota", "uquota", "gquota", "pquota", "usrjquota", "grpjquota"}, name) {
+			return []Finding{{Check: checkSpace, Severity: Note, What: notChecked + "the quota of this user on " + at + " (" + option + ")",
+				Fix: "Look with quota -s, as this user."}}
+		}
+	}
+	return nil
 }
 
 // temporary looks at where functions make their temporary files.

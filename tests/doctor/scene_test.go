@@ -24,6 +24,7 @@ mine() { chown -R $UID_OF_USER:$UID_OF_USER "$@"; }
 edit() { cp -a $1 /mnt/.file; sed -i "$2" /mnt/.file; mv /mnt/.file /mnt/.$$; mount --bind /mnt/.$$ $1; } # a file of /etc, by sed
 shell() { edit /etc/passwd "s,^\($1:.*:\)[^:]*$,\1$2,"; }
 field() { edit /etc/shadow "s/^$USER_OF_STAGE:.*/$USER_OF_STAGE:*:$1/"; } # the account's dates
+doas() { echo "$1" > /mnt/doas.conf; : >> /etc/doas.conf; mount --bind /mnt/doas.conf /etc/doas.conf; } # its one rule
 app() { cp $PROGRAM /mnt/app; } # the program
 over() { for d; do mount -t tmpfs -o "$how,mode=1777" t $d; done; }
 `

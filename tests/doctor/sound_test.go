@@ -51,6 +51,8 @@ func TestSound(t *testing.T) {
 		{name: "chroot", via: transport.Chain{sudo, transport.Chroot{Dir: "/"}}},
 		{name: "user namespace", via: transport.Chain{sudo, transport.Userns{}}},
 		{name: "sudo with a group", via: transport.Chain{transport.Sudo{Group: "adm"}}},
+		{name: "doas", root: "doas 'permit nopass '$USER_OF_STAGE; chmod 644 /etc/doas.conf", via: transport.Chain{transport.Doas{}}},
+		{name: "doas, with an environment", root: "doas 'permit nopass keepenv setenv { -ENV } '$USER_OF_STAGE' as root cmd '$PROGRAM", sshd: "-", via: transport.Chain{transport.Doas{}}},
 		{name: "sudo twice", via: transport.Chain{sudo, transport.Sudo{User: st.Second}}},
 		{name: "group of root's directories without members", root: "mount -t tmpfs -o mode=755 t /usr/local; mkdir -m 2775 /usr/local/bin; chgrp staff /usr/local/bin", via: login},
 	} {
@@ -58,6 +60,7 @@ func TestSound(t *testing.T) {
 			if s.binary == "HOME/bin/app" {
 				s.binary = st.Home + "/bin/app"
 			}
+			needsDoas(t, s.root)
 			found, err := s.look(t)
 			if err != nil {
 				t.Errorf("%+v", err)
