@@ -103,6 +103,14 @@ func play() int {
 		case "exec":
 			_ = link.Inherit()
 			answer.Text = fmt.Sprint(syscall.Exec("/proc/self/exe", os.Args, os.Environ()))
+		case "orphan": // its holder dies while it becomes another program
+			_ = link.Inherit()
+			peek()
+			_ = unix.Kill(past.Holder, unix.SIGKILL)
+			for os.Getppid() == past.Holder {
+				time.Sleep(time.Millisecond)
+			}
+			answer.Text = fmt.Sprint(syscall.Exec("/proc/self/exe", os.Args, os.Environ()))
 		case "become":
 			<-lost
 			answer.Text = fmt.Sprint(holder.Become(holder.Options{Argv: os.Args, Held: past.Held}))
@@ -116,6 +124,19 @@ func play() int {
 		_ = json.NewEncoder(talk).Encode(answer)
 	}
 	return 3
+}
+
+// peek waits until the holder has sent everything that Join reads, and reads nothing.
+func peek() {
+	const link = 3
+	_ = unix.SetsockoptInt(link, unix.SOL_SOCKET, unix.SO_PEEK_OFF, 0) // each look is at the next packet
+	for buf := make([]byte, 64<<10); ; {
+		_, _ = unix.Poll([]unix.PollFd{{Fd: link, Events: unix.POLLIN}}, -1)
+		n, _, _, _, err := unix.Recvmsg(link, buf, nil, unix.MSG_PEEK)
+		if err == nil && strings.Contains(string(buf[:n]), `"op":"joined"`) {
+			return
+		}
+	}
 }
 
 type rig struct {
@@ -216,6 +237,28 @@ func TestServerExecsAndHolderRenews(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	} else if !known && r.ask("exit").Text != fmt.Sprint(child, 5) {
 		t.Error("the exit code of the child is not known")
+	}
+}
+
+// TestHolderDiesWhileItsServerExecs: what the holder had is on its way by then, and the server, which is another program, takes
+// its place.
+func TestHolderDiesWhileItsServerExecs(t *testing.T) {
+	r := begin(t)
+	first := r.next()
+	r.ask("keep a")
+	r.say("orphan")
+	second := r.next()
+	if second.PID != first.PID || len(second.Keys) != 2 {
+		t.Fatalf("%+v, then %+v", first, second)
+	}
+	r.say("become")
+	third := r.next()
+	if third.Holder != first.PID || len(third.Keys) != 2 {
+		t.Errorf("%+v, then %+v", second, third)
+	}
+	r.say("leave 0")
+	if _, err := r.talk.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("reading on: %v, want the end", err)
 	}
 }
 

@@ -29,6 +29,7 @@ type Link struct {
 	serial int
 	waits  map[int]chan string
 	closed bool
+	muted  bool            // what comes is for the next program
 	kept   map[string]Held // what the holder keeps, for Kept
 	drops  []string        // what it is to drop, but was not told yet
 	later  *time.Timer     // tells it
@@ -133,7 +134,9 @@ func (l *Link) listen() {
 	for packet := make([]byte, maxPacket); ; {
 		m, err := receive(l.raw, packet)
 		if err != nil {
-			l.end()
+			if !l.isMuted() {
+				l.end()
+			}
 			return
 		}
 		closeAll(m.fds) // none come now
@@ -411,8 +414,17 @@ func (l *Link) dropped(n int) {
 	}
 }
 
-// Inherit prepares the link for an execve of this process: the next program finds it where Join looks.
+// Inherit prepares the link for an execve of this process: the next program finds it where Join looks. The holder sends
+// everything at once, so that it is there even if the holder dies while this process becomes that program.
 func (l *Link) Inherit() error {
+	l.mu.Lock()
+	l.muted = true
+	l.mu.Unlock()
+	_ = l.file.SetReadDeadline(time.Now())
+	<-l.done
+	if err := l.send(message{Op: opTell}); err != nil {
+		return err
+	}
 	var err error
 	failed := l.raw.Control(func(fd uintptr) {
 		if fd != linkFile {
@@ -424,5 +436,19 @@ func (l *Link) Inherit() error {
 	return errors.Join(failed, err)
 }
 
-// Disinherit undoes Inherit, when the execve has failed.
-func (l *Link) Disinherit() { unix.CloseOnExec(linkFile) }
+func (l *Link) isMuted() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.muted
+}
+
+// Disinherit undoes Inherit, when that or the execve has failed.
+func (l *Link) Disinherit() {
+	unix.CloseOnExec(linkFile)
+	l.mu.Lock()
+	l.muted = false
+	l.mu.Unlock()
+	_ = l.file.SetReadDeadline(time.Time{})
+	l.done = make(chan struct{})
+	go l.listen() // what was for the next program is known, and dropped
+}

@@ -17,6 +17,7 @@ const version = 1
 // What a message is about. The first ones go to the holder, the others to the server.
 const (
 	opJoin    = "join"    // a server asks for all that is kept
+	opTell    = "tell"    // send all that is kept to the program that this server becomes, before that asks
 	opKeep    = "keep"    // keep this
 	opDrop    = "drop"    // nothing but what is to be dropped
 	opForget  = "forget"  // it is known how this process ended

@@ -190,6 +190,9 @@ func (h *holder) handle(m message) {
 			h.tellAll()
 		}
 		h.server.told = false // should it become another program, that asks again
+	case opTell:
+		h.tellAll()
+		h.server.told = true
 	case opKeep:
 		if m.Text != "" {
 			h.server.tell(message{Op: opFailed, Key: m.Key, Text: m.Text}, nil)

@@ -245,10 +245,10 @@ func (s *Server) become(list []paused, program *os.File) error {
 	if s.unkept.Load() != failures {
 		return errors.New("the holder cannot keep a connection; its log says why")
 	}
-	if err := s.options.Link.Inherit(); err != nil {
-		return err
+	err := s.options.Link.Inherit()
+	if err == nil {
+		err = s.endings.deafen()
 	}
-	err := s.endings.deafen()
 	if err == nil {
 		err = fmt.Errorf("exec: %w", syscall.Exec("/proc/self/fd/"+strconv.Itoa(int(program.Fd())), os.Args, os.Environ()))
 		s.endings.hear()
