@@ -48,7 +48,7 @@ type relay struct {
 	wire     *wire.Wire
 	mux      *channel.Mux
 	in       box.TypesIn
-	outs     box.TypesOut
+	replies  channel.Replies
 	begun    time.Time
 	work     sync.WaitGroup
 	conn     conn
@@ -139,6 +139,7 @@ func (r *relay) shakeHands(ctx context.Context, c conn, refusal error) error {
 		return err
 	}
 	r.preamble = &door.Preamble
+	r.replies.Session, r.replies.Max = r.preamble.Session, r.preamble.MaxMessage
 	hello := r.introduce()
 	if refusal != nil {
 		hello.Refusal, hello.Code = refusal.Error(), exitUnavailable
@@ -311,7 +312,7 @@ func (r *relay) Message(f wire.Frame) {
 		r.refuse(f.Stream, &box.PackingError{Func: b.Func, Why: "no such function is offered here"})
 		return
 	}
-	t := newTask(r, f.Stream, entry, b, sizeOf(f.Segments))
+	t := newTask(r, f.Stream, entry, b, channel.SizeOf(f.Segments))
 	if err := t.adopt(); err != nil {
 		t.drop()
 		r.mux.Disown(b.Streams) // those that were not adopted

@@ -97,7 +97,7 @@ func (l *link) send(ctx context.Context, c *call, b *box.Box) error {
 	if err != nil {
 		return err
 	}
-	c.size = sizeOf(segments)
+	c.size = channel.SizeOf(segments)
 	if waiting := l.unanswered.Add(c.size); c.live == nil && waiting <= handsFree || ctx.Done() == nil && c.size <= handsFree {
 		l.write(c, segments, sent)
 	} else {
@@ -205,12 +205,4 @@ func hopOf(err error) string {
 		return t.Hop
 	}
 	return ""
-}
-
-// sizeOf is how many bytes segments have.
-func sizeOf(segments [][]byte) (n int64) {
-	for _, s := range segments {
-		n += int64(len(s))
-	}
-	return n
 }

@@ -139,7 +139,7 @@ func (l *link) Message(f wire.Frame) {
 		l.breach(f, "a reply that nobody waits for")
 	default:
 		l.excess.after = !l.warm
-		c.done <- outcome{reply: r, size: sizeOf(f.Segments)}
+		c.done <- outcome{reply: r, size: channel.SizeOf(f.Segments)}
 	}
 }
 

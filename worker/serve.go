@@ -38,7 +38,7 @@ type server struct {
 	wire    *wire.Wire
 	mux     *channel.Mux
 	in      box.TypesIn
-	outs    box.TypesOut
+	replies channel.Replies
 	output  *outputs
 	limits  *limits
 	runners runners
@@ -67,6 +67,7 @@ type ending struct {
 // serve goes on until the caller has no more to ask. It returns the worker's exit code.
 func (s *server) serve() int {
 	s.begun, s.tasks, s.over = time.Now(), map[uint32]*task{}, make(chan ending, 1)
+	s.replies.Session, s.replies.Max = s.preamble.Session, s.preamble.MaxMessage
 	s.runners.work = make(chan func())
 	s.home = &task{server: s}
 	s.mux = channel.New(s.wire, channel.Options{
@@ -289,43 +290,14 @@ func (s *server) Opened(stream *channel.Stream, _ channel.Purpose, _ uint32) {
 
 // answer sends a reply. A reply that nobody takes is no failure of the worker.
 func (s *server) answer(id uint32, r *box.Reply) {
-	segments, sent, err := s.segments(r)
-	if err == nil {
-		err = s.fits(segments)
-	}
+	segments, sent, err := s.replies.Pack(r)
 	if err != nil {
-		r = &box.Reply{Refusal: box.RefusalOf(err, true), Run: r.Run, Dropped: r.Dropped}
-		if segments, sent, err = s.segments(r); err != nil {
-			s.io.say(err)
-			return
-		}
+		s.io.say(err)
+		return
 	}
-	if s.wire.WriteMessage(wire.Reply, id, segments) == nil && sent != nil {
+	if s.wire.WriteMessage(wire.Reply, id, segments) == nil {
 		sent()
 	}
-}
-
-func (s *server) segments(r *box.Reply) (segs [][]byte, sent func(), err error) {
-	if s.preamble.Session {
-		return s.outs.ReplySegmentsFor(r)
-	}
-	segs, err = r.Segments()
-	return segs, nil, err
-}
-
-// fits reports a reply that the caller will not take.
-func (s *server) fits(segments [][]byte) error {
-	limit, size := s.preamble.MaxMessage, int64(0)
-	if limit <= 0 {
-		limit = wire.DefaultMessage
-	}
-	for _, seg := range segments {
-		size += int64(len(seg))
-	}
-	if size > limit {
-		return &box.EncodingError{What: "reply", Why: fmt.Sprintf("it has %d bytes, more than the %d that the caller takes", size, limit)}
-	}
-	return nil
 }
 
 type taskKey struct{}
