@@ -19,7 +19,7 @@ func TestKilledClient(t *testing.T) {
 	st.NeedRoot(t)
 	srv := serve(t, settings{Size: 1})
 	for _, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM} {
-		client := play("client", srv.path)
+		client := role("client", srv.path)
 		out, err := client.StdoutPipe()
 		must(t, err)
 		must(t, client.Start())
@@ -33,7 +33,7 @@ func TestKilledClient(t *testing.T) {
 			t.Errorf("%+v, %v", out, err)
 		}
 	}
-	srv.term(t)
+	srv.Term(t)
 	nothingLeft(t, "clients that were killed")
 }
 
@@ -44,7 +44,7 @@ func TestKilledServer(t *testing.T) {
 	h, err := c.Start(t.Context(), "sh", "-c", "sleep 1000 & sleep 1000 & wait")
 	must(t, err)
 	defer h.Close()
-	must(t, srv.cmd.Process.Kill())
+	must(t, srv.Cmd.Process.Kill())
 	if _, err := h.Wait(limited(t)); !errors.Is(err, session.ErrLost) {
 		t.Errorf("%+v", err)
 	}
@@ -81,8 +81,8 @@ func TestKilledWorker(t *testing.T) {
 	if err != nil || string(out) != "undisturbed" {
 		t.Errorf("%q, %v", out, err)
 	}
-	srv.wait(t, "pool: worker ends", "because="+pool.ReplacedLost)
-	srv.term(t)
+	srv.Wait(t, "pool: worker ends", "because="+pool.ReplacedLost)
+	srv.Term(t)
 	for _, p := range sleepers(t) { // nobody watched over the worker: what it had started stays
 		_ = st.Root.Kill(p, syscall.SIGKILL)
 	}

@@ -131,7 +131,7 @@ func TestEB23Python(t *testing.T) {
 	if err != nil || string(out) != "well\n" {
 		t.Errorf("%s, %v", out, err)
 	}
-	srv.term(t)
+	srv.Term(t)
 	nothingLeft(t, "a conversation with python")
 }
 
@@ -148,7 +148,7 @@ func TestEB23Netcat(t *testing.T) {
 	if want := "{\"id\":7,\"out\":\"YQo=\"}\n{\"id\":7,\"code\":0}\n"; err != nil || string(out) != want {
 		t.Errorf("%q, %v; want %q", out, err, want)
 	}
-	srv.term(t)
+	srv.Term(t)
 }
 
 // EB-23: every byte comes back as it was, in pieces and whole.
@@ -170,7 +170,7 @@ func TestEB23Bytes(t *testing.T) {
 	if end, _ := c.end(t, 2); len(end.Stdout) != 1<<20 || end.Dropped != 3_000_000-1<<20 {
 		t.Errorf("%d bytes, %d dropped, %+v", len(end.Stdout), end.Dropped, end.Error)
 	}
-	srv.term(t)
+	srv.Term(t)
 	c.finish(t)
 }
 
@@ -295,7 +295,7 @@ func TestEB23Deaf(t *testing.T) {
 	if end, out := c.end(t, 1); string(out) != "on\n" || end.Code == nil {
 		t.Errorf("%q, %+v", out, end)
 	}
-	srv.term(t)
+	srv.Term(t)
 	nothingLeft(t, "a client that did not read")
 }
 
@@ -318,7 +318,7 @@ func TestEB23DeafLosesItsPlace(t *testing.T) {
 					}
 				}
 			}()
-			srv.wait(t, "client ended", "does not read")
+			srv.Wait(t, "client ended", "does not read")
 			<-asked
 			must(t, deaf.SetReadDeadline(time.Now().Add(patience)))
 			if _, err := io.Copy(io.Discard, deaf.lines); err != nil && !errors.Is(err, syscall.ECONNRESET) {
@@ -331,7 +331,7 @@ func TestEB23DeafLosesItsPlace(t *testing.T) {
 	if end, out := c.end(t, 1); len(out) != 3_000_000 || end.Code == nil {
 		t.Errorf("%d bytes, %+v", len(out), end)
 	}
-	srv.term(t)
+	srv.Term(t)
 	nothingLeft(t, "clients that did not read")
 }
 
@@ -359,7 +359,7 @@ func TestEB23Leaves(t *testing.T) {
 				must(t, c.CloseWrite()) // it still listens; then it does not
 			}
 			must(t, c.Close())
-			srv.wait(t, "client ended")
+			srv.Wait(t, "client ended")
 			again := converse(t, srv.path) // the worker is free
 			again.ask(t, `{"id":1,"run":["echo","on"]}`)
 			if end, out := again.end(t, 1); string(out) != "on\n" || end.Code == nil {
@@ -369,7 +369,7 @@ func TestEB23Leaves(t *testing.T) {
 				groupEnds(t, group)
 			}
 			again.Close()
-			srv.term(t)
+			srv.Term(t)
 			nothingLeft(t, "a client that left")
 		})
 	}
@@ -415,11 +415,11 @@ func TestEB23Drain(t *testing.T) {
 	if a := c.next(t); string(a.Out) != "up\n" {
 		t.Fatalf("%+v", a)
 	}
-	must(t, srv.cmd.Process.Signal(syscall.SIGTERM))
+	must(t, srv.Cmd.Process.Signal(syscall.SIGTERM))
 	if end, out := c.end(t, 1); string(out) != "down\n" || end.Code == nil || *end.Code != 0 {
 		t.Errorf("%q, %+v", out, end)
 	}
 	c.finish(t)
-	srv.wait(t, "msg=ended", "socket=")
-	must(t, srv.cmd.Wait())
+	srv.Wait(t, "msg=ended", "socket=")
+	must(t, srv.Cmd.Wait())
 }

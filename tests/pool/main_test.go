@@ -6,7 +6,6 @@
 package pool
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,8 +15,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -28,6 +25,7 @@ import (
 	"github.com/seed354a1416/deliveryboy/process"
 	"github.com/seed354a1416/deliveryboy/registry"
 	"github.com/seed354a1416/deliveryboy/session"
+	"github.com/seed354a1416/deliveryboy/tests/play"
 	"github.com/seed354a1416/deliveryboy/tests/stage"
 	"github.com/seed354a1416/deliveryboy/transport"
 )
@@ -142,118 +140,43 @@ func playClient(path string) int {
 
 // A server is one in another process.
 type server struct {
+	*play.Server
 	path string
-	cmd  *exec.Cmd
-	log  chan string // its lines; a server must not wait for whoever reads them
 }
 
 // serve starts a server on a socket of its own, unless one is given, and waits until it serves.
 func serve(t *testing.T, s settings) *server {
 	t.Helper()
 	if s.Socket == "" {
-		s.Socket = newPath(t)
+		s.Socket = play.Socket(t, "pool.sock")
 	}
 	srv := launch(t, s)
-	srv.wait(t, "msg=serving")
+	srv.Wait(t, "msg=serving")
 	return srv
-}
-
-// newPath is a socket in a directory that is not there yet, and that others may reach.
-func newPath(t *testing.T) string {
-	t.Helper()
-	top, err := os.MkdirTemp("/tmp", "pool")
-	must(t, err)
-	must(t, os.Chmod(top, 0o755))
-	t.Cleanup(func() { _ = os.RemoveAll(top) })
-	return filepath.Join(top, "run", "pool.sock")
 }
 
 func launch(t *testing.T, s settings) *server {
 	t.Helper()
 	text, err := json.Marshal(s)
 	must(t, err)
-	cmd := play("server", string(text))
-	out, err := cmd.StdoutPipe()
-	must(t, err)
-	must(t, cmd.Start())
-	srv := &server{path: s.Socket, cmd: cmd, log: make(chan string, 1<<14)}
-	read := make(chan struct{})
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		<-read
-	})
-	go func() {
-		defer close(read)
-		defer close(srv.log)
-		for lines := bufio.NewReader(out); ; {
-			line, err := lines.ReadString('\n')
-			if err != nil {
-				return
-			}
-			select {
-			case srv.log <- line:
-			default:
-			}
-		}
-	}()
-	return srv
+	return &server{play.Start(t, role("server", string(text))), s.Socket}
 }
 
-// play starts this program in a role.
-func play(role, settings string) *exec.Cmd {
+// role is this program in a role.
+func role(role, settings string) *exec.Cmd {
 	cmd := exec.Command(st.Binary) //nolint:noctx // the test ends it
 	cmd.Env = append(os.Environ(), "POOL_ROLE="+role, "POOL_SETTINGS="+settings)
 	cmd.Stderr = os.Stderr
 	return cmd
 }
 
-// wait reads the log up to a line with all the words, and returns that.
-func (s *server) wait(t *testing.T, words ...string) string {
-	t.Helper()
-	limit := time.After(patience)
-	for {
-		select {
-		case line, more := <-s.log:
-			if !more {
-				t.Fatalf("the server's log ended before %q", words)
-			}
-			if !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(line, word) }) {
-				return line
-			}
-		case <-limit:
-			t.Fatalf("the server does not say %q", words)
-		}
-	}
-}
-
 // serves waits until the server serves, or says that another one does.
 func (s *server) serves(t *testing.T) bool {
 	t.Helper()
-	limit := time.After(patience)
-	for {
-		select {
-		case line, more := <-s.log:
-			switch {
-			case !more:
-				t.Fatal("the server ended without a word")
-			case strings.Contains(line, "msg=serving"):
-				return true
-			case strings.Contains(line, "another server is there"):
-				return false
-			}
-		case <-limit:
-			t.Fatal("the server says nothing")
-		}
-	}
-}
-
-// term ends the server, and wants it to end well.
-func (s *server) term(t *testing.T) {
-	t.Helper()
-	must(t, s.cmd.Process.Signal(syscall.SIGTERM))
-	s.wait(t, "msg=ended", "socket=")
-	must(t, s.cmd.Wait())
+	serving := "msg=serving"
+	return strings.Contains(s.WaitFor(t, serving, func(line string) bool {
+		return strings.Contains(line, serving) || strings.Contains(line, "another server is there")
+	}), serving)
 }
 
 const patience = 30 * time.Second

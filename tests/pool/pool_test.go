@@ -68,7 +68,7 @@ func TestOverTransports(t *testing.T) {
 
 // A program whose workers may run commands has said so.
 func TestNotRegistered(t *testing.T) {
-	said, err := play("bare", "").Output()
+	said, err := role("bare", "").Output()
 	if err != nil || string(said) != "true true <nil>\n" {
 		t.Errorf("%q, %v", said, err)
 	}

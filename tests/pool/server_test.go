@@ -21,6 +21,7 @@ import (
 	"github.com/seed354a1416/deliveryboy/delivery"
 	"github.com/seed354a1416/deliveryboy/pool"
 	"github.com/seed354a1416/deliveryboy/session"
+	"github.com/seed354a1416/deliveryboy/tests/play"
 	"github.com/seed354a1416/deliveryboy/transport"
 	"github.com/seed354a1416/deliveryboy/transport/handover"
 )
@@ -39,7 +40,7 @@ func TestEB01NoForkInTheClient(t *testing.T) {
 	defer h.Close()
 	after, err := st.Children(os.Getpid())
 	must(t, err)
-	workers, err := st.Children(srv.cmd.Process.Pid)
+	workers, err := st.Children(srv.Cmd.Process.Pid)
 	must(t, err)
 	if len(after) != len(before) || len(workers) == 0 {
 		t.Errorf("the client has %d children, then %d; the server has %d", len(before), len(after), len(workers))
@@ -53,7 +54,7 @@ func TestEB01NoForkInTheClient(t *testing.T) {
 	if !ours {
 		t.Errorf("process %d is no child of a worker", h.PID())
 	}
-	srv.term(t)
+	srv.Term(t)
 }
 
 // TestEB02EB04EB10Ways: over the socket, over a process that connects, over ssh: the same server.
@@ -88,7 +89,7 @@ func TestEB02EB04EB10Ways(t *testing.T) {
 			}
 		})
 	}
-	srv.term(t)
+	srv.Term(t)
 	nothingLeft(t, "the end of a server")
 }
 
@@ -102,18 +103,18 @@ func TestEB09Socket(t *testing.T) {
 			t.Errorf("%s has mode %04o", name, info.Mode().Perm())
 		}
 	}
-	must(t, srv.cmd.Process.Kill())
-	_ = srv.cmd.Wait()
+	must(t, srv.Cmd.Process.Kill())
+	_ = srv.Cmd.Wait()
 	next := serve(t, settings{Socket: srv.path}) // what a killed one left is replaced
 	second := launch(t, settings{Socket: srv.path})
-	second.wait(t, "another server is there")
-	next.term(t)
+	second.Wait(t, "another server is there")
+	next.Term(t)
 	for name, put := range map[string]func() error{
 		"a file": func() error { return os.WriteFile(srv.path, nil, 0o600) },
 		"a link": func() error { return os.Symlink("/tmp/elsewhere", srv.path) },
 	} {
 		must(t, put())
-		launch(t, settings{Socket: srv.path}).wait(t, "failed:", "it stays")
+		launch(t, settings{Socket: srv.path}).Wait(t, "failed:", "it stays")
 		if _, err := os.Lstat(srv.path); err != nil {
 			t.Errorf("%s was replaced", name)
 		}
@@ -122,13 +123,13 @@ func TestEB09Socket(t *testing.T) {
 	if err := os.Chmod(filepath.Dir(srv.path), 0o777); err != nil {
 		t.Fatal(err)
 	}
-	launch(t, settings{Socket: srv.path}).wait(t, "failed:", "group or others can write to it")
+	launch(t, settings{Socket: srv.path}).Wait(t, "failed:", "group or others can write to it")
 }
 
 // Of many servers that are started at once on one socket, one serves, and the others say why they do not.
 func TestStartRace(t *testing.T) {
 	const many = 8
-	path := newPath(t)
+	path := play.Socket(t, "pool.sock")
 	must(t, os.Mkdir(filepath.Dir(path), 0o700))
 	var all []*server
 	for range many {
@@ -187,14 +188,14 @@ func TestOtherUsers(t *testing.T) {
 			}
 		})
 	}
-	closed.wait(t, "msg=refused", "may not connect here", "uid="+itoa(st.SecondUID))
-	ruled.wait(t, "msg=refused", "may not have this done here")
+	closed.Wait(t, "msg=refused", "may not connect here", "uid="+itoa(st.SecondUID))
+	ruled.Wait(t, "msg=refused", "may not have this done here")
 }
 
 // openDir is a socket in a directory that others can look into.
 func openDir(t *testing.T) string {
 	t.Helper()
-	path := newPath(t)
+	path := play.Socket(t, "pool.sock")
 	must(t, os.Mkdir(filepath.Dir(path), 0o755))
 	must(t, os.Chmod(filepath.Dir(path), 0o755))
 	return path
@@ -230,7 +231,7 @@ func TestIdleConnections(t *testing.T) {
 		}
 		conn.Close()
 	}
-	srv.term(t)
+	srv.Term(t)
 }
 
 func connect(t *testing.T, path string) net.Conn {
@@ -259,7 +260,7 @@ func TestNoDescriptors(t *testing.T) {
 	for i := range silent {
 		silent[i] = connect(t, srv.path)
 	}
-	srv.wait(t, "cannot take connections")
+	srv.Wait(t, "cannot take connections")
 	for _, conn := range silent {
 		conn.Close()
 	}
@@ -278,7 +279,7 @@ func TestNoDescriptors(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	srv.term(t)
+	srv.Term(t)
 }
 
 // EB-25 and fault 32: a server that is to end lets commands that run come to their end, refuses others, and is gone in
@@ -310,7 +311,7 @@ func TestEB25DrainUnderLoad(t *testing.T) {
 		})
 	}
 	<-half
-	srv.term(t)
+	srv.Term(t)
 	work.Wait()
 	nothingLeft(t, "a server that drained")
 }
@@ -330,7 +331,7 @@ func TestDrainIsBounded(t *testing.T) {
 	if _, err := h.Stdout.Read(make([]byte, 3)); err != nil {
 		t.Fatal(err)
 	}
-	srv.term(t)
+	srv.Term(t)
 	if _, err := h.Wait(limited(t)); err == nil {
 		t.Error("the command survived its server")
 	}
@@ -349,7 +350,7 @@ func TestEB34TaskTimeout(t *testing.T) {
 	if err != nil || string(out.Stdout) != "on\n" {
 		t.Errorf("%q, %v", out.Stdout, err)
 	}
-	srv.term(t)
+	srv.Term(t)
 	nothingLeft(t, "a command that took too long")
 }
 
@@ -400,5 +401,5 @@ func TestEB33HostileBytes(t *testing.T) {
 	if err != nil || out.Code != 0 {
 		t.Errorf("%+v, %v", out, err)
 	}
-	srv.term(t)
+	srv.Term(t)
 }

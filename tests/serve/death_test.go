@@ -70,7 +70,7 @@ func newVictim(t *testing.T, srv *server) *victim {
 	if _, scanned := fmt.Sscanf(line, "running %d", &v.worker); scanned != nil || err != nil {
 		t.Fatalf("the caller said %q, %v", line, err)
 	}
-	list, err := st.Children(v.srv.cmd.Process.Pid)
+	list, err := st.Children(v.srv.Cmd.Process.Pid)
 	must(t, err)
 	if len(list) != 1 {
 		t.Fatalf("children of the server: %+v", list)
@@ -100,12 +100,12 @@ func testKilling(t *testing.T, rounds int, serve func(t *testing.T) *server) {
 	}{
 		{"the caller", func(_ *testing.T, v *victim) error { return v.caller.Process.Kill() }, false},
 		{"the connector", func(t *testing.T, _ *victim) error { return kill(connectors(t)[0].PID) }, true},
-		{"the server", func(_ *testing.T, v *victim) error { return v.srv.cmd.Process.Kill() }, true},
+		{"the server", func(_ *testing.T, v *victim) error { return v.srv.Cmd.Process.Kill() }, true},
 		{"the worker", func(_ *testing.T, v *victim) error { return kill(v.worker) }, true},
 		{"the guardian", func(_ *testing.T, v *victim) error { return kill(v.guardian) }, true},
 		{"connector and server", func(t *testing.T, v *victim) error {
 			connector := connectors(t)[0].PID
-			must(t, v.srv.cmd.Process.Kill())
+			must(t, v.srv.Cmd.Process.Kill())
 			_ = kill(connector) // it may be faster
 			return nil
 		}, true},
@@ -168,16 +168,16 @@ func TestDrain(t *testing.T) {
 		done <- outcome{text, err}
 	}()
 	<-out.found
-	must(t, srv.cmd.Process.Signal(syscall.SIGTERM))
-	srv.wait(t, "msg=ending", "connections=1")
+	must(t, srv.Cmd.Process.Signal(syscall.SIGTERM))
+	srv.Wait(t, "msg=ending", "connections=1")
 	if _, err := whoami.On(delivery.Once{Via: srv.via()})(); err == nil {
 		t.Error("it takes calls while it ends")
 	}
 	if got := <-done; got.err != nil || got.text != "done" {
 		t.Errorf("the call that ran: %+v", got)
 	}
-	srv.wait(t, "msg=ended", "socket=")
-	must(t, srv.cmd.Wait())
+	srv.Wait(t, "msg=ended", "socket=")
+	must(t, srv.Cmd.Wait())
 	if _, err := os.Lstat(srv.path); !os.IsNotExist(err) {
 		t.Errorf("its socket is left: %v", err)
 	}
@@ -192,7 +192,7 @@ func TestDrainIsBounded(t *testing.T) {
 	go func() { done <- stubborn.On(delivery.Once{Via: srv.via(), Stdout: out})(limited(t)) }()
 	<-out.found
 	begin := time.Now()
-	srv.term(t)
+	srv.Term(t)
 	if took := time.Since(begin); took > tooLong {
 		t.Errorf("it took %s", took)
 	}
@@ -206,19 +206,19 @@ func TestDrainIsBounded(t *testing.T) {
 func TestStale(t *testing.T) {
 	srv := serve(t, settings{})
 	again := launch(t, settings{Options: delivery.ServeOptions{Socket: srv.path}})
-	if said := again.rest(); !strings.Contains(said, delivery.ErrServed.Error()) {
+	if said := again.Rest(); !strings.Contains(said, delivery.ErrServed.Error()) {
 		t.Errorf("two servers on one socket: %s", said)
 	}
-	must(t, srv.cmd.Process.Kill())
-	_ = srv.cmd.Wait()
+	must(t, srv.Cmd.Process.Kill())
+	_ = srv.Cmd.Wait()
 	next := serve(t, settings{Options: delivery.ServeOptions{Socket: srv.path}})
 	_, err := whoami.On(delivery.Once{Via: next.via()})()
 	must(t, err)
-	next.term(t)
+	next.Term(t)
 
 	must(t, os.WriteFile(srv.path, []byte("precious"), 0o600))
 	fails := launch(t, settings{Options: delivery.ServeOptions{Socket: srv.path}})
-	if said := fails.rest(); !strings.Contains(said, "it stays") {
+	if said := fails.Rest(); !strings.Contains(said, "it stays") {
 		t.Errorf("a file in the place of the socket: %s", said)
 	}
 	if text, err := os.ReadFile(srv.path); err != nil || string(text) != "precious" {

@@ -75,7 +75,7 @@ func TestAGuestKeepsNobodyOut(t *testing.T) {
 		}
 		_, err := whoami.On(delivery.Once{Via: guest})()
 		must(t, err)
-		srv.wait(t, "msg=busy", "peer.uid="+itoa(st.SecondUID), "while others waited")
+		srv.Wait(t, "msg=busy", "peer.uid="+itoa(st.SecondUID), "while others waited")
 		release()
 	})
 	t.Run("at work", func(t *testing.T) {
@@ -108,8 +108,8 @@ func TestAFloodIsNotWritten(t *testing.T) {
 	srv := serve(t, settings{Options: delivery.ServeOptions{Socket: openDir(t)}})
 	must(t, os.Chmod(srv.path, 0o666))
 	hoardAs(t, st.Second, srv.path, many)()
-	must(t, srv.cmd.Process.Signal(syscall.SIGTERM))
-	said := srv.rest()
+	must(t, srv.Cmd.Process.Signal(syscall.SIGTERM))
+	said := srv.Rest()
 	written := strings.Count(said, "msg=refused")
 	all := written
 	for _, left := range regexp.MustCompile(`msg="more of these" peer="uid \d+" "left out"=(\d+)`).FindAllStringSubmatch(said, -1) {

@@ -56,7 +56,7 @@ func TestIdleConnections(t *testing.T) {
 			t.Fatalf("an idle connection was told %q", said)
 		}
 	}
-	srv.term(t)
+	srv.Term(t)
 }
 
 // TestBusy: beyond the limit, callers are told to come later, and later there is room.
@@ -90,12 +90,12 @@ func TestNoDescriptors(t *testing.T) {
 	for i := range idle {
 		idle[i] = connect(t, srv)
 	}
-	srv.wait(t, "cannot take connections")
+	srv.Wait(t, "cannot take connections")
 	for _, conn := range idle {
 		conn.Close()
 	}
 	callsAgain(t, srv)
-	srv.term(t)
+	srv.Term(t)
 }
 
 // TestHostileOpenings: whatever a caller says first, it gets a refusal, and the server keeps nothing of it.
@@ -147,7 +147,7 @@ func TestHostileOpenings(t *testing.T) {
 
 func descriptors(t *testing.T, srv *server) int {
 	t.Helper()
-	names, err := os.ReadDir(filepath.Join("/proc", itoa(srv.cmd.Process.Pid), "fd"))
+	names, err := os.ReadDir(filepath.Join("/proc", itoa(srv.Cmd.Process.Pid), "fd"))
 	must(t, err)
 	return len(names)
 }

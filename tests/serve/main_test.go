@@ -6,7 +6,6 @@
 package serve
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"flag"
@@ -15,14 +14,12 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
-	"slices"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/seed354a1416/deliveryboy/delivery"
+	"github.com/seed354a1416/deliveryboy/tests/play"
 	"github.com/seed354a1416/deliveryboy/tests/stage"
 	"github.com/seed354a1416/deliveryboy/transport"
 	"github.com/seed354a1416/deliveryboy/transport/mtls"
@@ -115,31 +112,20 @@ func playCaller(via string) int {
 
 // A server is one in another process.
 type server struct {
+	*play.Server
 	path string // or its address
 	tls  transport.TLS
-	cmd  *exec.Cmd
-	log  chan string // its lines; a server must not wait for whoever reads them
 }
 
 // serve starts a server on a socket of its own, unless one is given, and waits until it serves.
 func serve(t *testing.T, s settings) *server {
 	t.Helper()
 	if s.Options.Socket == "" {
-		s.Options.Socket = newPath(t)
+		s.Options.Socket = play.Socket(t, "app.sock")
 	}
 	srv := launch(t, s)
-	srv.wait(t, "msg=serving")
+	srv.Wait(t, "msg=serving")
 	return srv
-}
-
-// newPath is a socket in a directory that is not there yet, and that others may reach.
-func newPath(t *testing.T) string {
-	t.Helper()
-	top, err := os.MkdirTemp("/tmp", "serve")
-	must(t, err)
-	must(t, os.Chmod(top, 0o755))
-	t.Cleanup(func() { _ = os.RemoveAll(top) })
-	return filepath.Join(top, "run", "app.sock")
 }
 
 func launch(t *testing.T, s settings) *server {
@@ -149,58 +135,7 @@ func launch(t *testing.T, s settings) *server {
 	cmd := exec.Command(st.Binary) //nolint:noctx // the test ends it
 	cmd.Env = append(os.Environ(), "SERVE_ROLE=server", "SERVE_SETTINGS="+string(text))
 	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	must(t, err)
-	must(t, cmd.Start())
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	srv := &server{path: s.Options.Socket, cmd: cmd, log: make(chan string, 1<<14)}
-	go func() { // ends with the server
-		defer close(srv.log)
-		for lines := bufio.NewReader(out); ; {
-			line, err := lines.ReadString('\n')
-			if err != nil {
-				return
-			}
-			srv.log <- line
-		}
-	}()
-	return srv
-}
-
-// wait reads the log up to a line with all the words, and returns that.
-func (s *server) wait(t *testing.T, words ...string) string {
-	t.Helper()
-	limit := time.After(3 * time.Minute)
-	for {
-		select {
-		case line, more := <-s.log:
-			if !more {
-				t.Fatalf("the server's log ended before %q", words)
-			}
-			if !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(line, word) }) {
-				return line
-			}
-		case <-limit:
-			t.Fatalf("the server does not say %q", words)
-		}
-	}
-}
-
-// rest is the log up to the end of the server.
-func (s *server) rest() string {
-	var b strings.Builder
-	for line := range s.log {
-		b.WriteString(line)
-	}
-	return b.String()
-}
-
-// term ends the server, and wants it to end well.
-func (s *server) term(t *testing.T) {
-	t.Helper()
-	must(t, s.cmd.Process.Signal(syscall.SIGTERM))
-	s.wait(t, "msg=ended", "socket=")
-	must(t, s.cmd.Wait())
+	return &server{Server: play.Start(t, cmd), path: s.Options.Socket}
 }
 
 func (s *server) via() transport.Socket {

@@ -84,7 +84,7 @@ func serveTLS(t *testing.T, p *pki, s settings) *server {
 		s.Guard = &p.server
 	}
 	srv := launch(t, s)
-	_, address, found := strings.Cut(srv.wait(t, "msg=serving"), "socket=")
+	_, address, found := strings.Cut(srv.Wait(t, "msg=serving"), "socket=")
 	if !found {
 		t.Fatal("the log does not say where it listens")
 	}

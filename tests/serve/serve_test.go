@@ -15,6 +15,7 @@ import (
 	"github.com/seed354a1416/deliveryboy/channel/wire"
 	"github.com/seed354a1416/deliveryboy/delivery"
 	"github.com/seed354a1416/deliveryboy/session"
+	"github.com/seed354a1416/deliveryboy/tests/play"
 	"github.com/seed354a1416/deliveryboy/transport"
 	"github.com/seed354a1416/deliveryboy/transport/handover"
 )
@@ -46,7 +47,7 @@ func TestConformance(t *testing.T) {
 			})
 		})
 	}
-	srv.term(t)
+	srv.Term(t)
 	nothingLeft(t, "a whole suite")
 }
 
@@ -69,12 +70,12 @@ func TestWho(t *testing.T) {
 	srv := serve(t, settings{})
 	got, err := whoami.On(open(t, srv.via()))()
 	must(t, err)
-	guardians, err := st.Children(srv.cmd.Process.Pid)
+	guardians, err := st.Children(srv.Cmd.Process.Pid)
 	must(t, err)
 	if got.UID != st.UID || len(guardians) != 1 || got.Parent != guardians[0].PID {
 		t.Errorf("%+v runs it; children of the server: %v", got, guardians)
 	}
-	srv.wait(t, "msg=started")
+	srv.Wait(t, "msg=started")
 }
 
 // TestStrangers: who may connect is decided by who they are; who is trusted to serve as well.
@@ -111,13 +112,13 @@ func TestStrangers(t *testing.T) {
 			refused(t, err, c.want, transport.ReasonNotAllowed)
 		})
 	}
-	closed.wait(t, "level=WARN", "msg=refused", "peer.uid="+itoa(st.SecondUID))
+	closed.Wait(t, "level=WARN", "msg=refused", "peer.uid="+itoa(st.SecondUID))
 }
 
 // openDir is a socket in a directory that others can look into.
 func openDir(t *testing.T) string {
 	t.Helper()
-	path := newPath(t)
+	path := play.Socket(t, "app.sock")
 	must(t, os.Mkdir(filepath.Dir(path), 0o755))
 	must(t, os.Chmod(filepath.Dir(path), 0o755))
 	return path
@@ -150,12 +151,12 @@ func TestOnly(t *testing.T) {
 
 // TestNoServer: each way in which there may be none has its reason.
 func TestNoServer(t *testing.T) {
-	path := newPath(t)
+	path := play.Socket(t, "app.sock")
 	_, err := whoami.On(delivery.Once{Via: transport.Socket{Path: path}})()
 	refused(t, err, "no such file or directory", transport.ReasonRefused)
 	srv := serve(t, settings{Options: delivery.ServeOptions{Socket: path}})
-	must(t, srv.cmd.Process.Kill())
-	_ = srv.cmd.Wait()
+	must(t, srv.Cmd.Process.Kill())
+	_ = srv.Cmd.Wait()
 	_, err = whoami.On(delivery.Once{Via: transport.Socket{Path: path}})()
 	refused(t, err, "connection refused", transport.ReasonRefused)
 }

@@ -46,7 +46,7 @@ func TestTLSConformance(t *testing.T) {
 		}
 		couriertest.Run(t, func(t *testing.T) box.Courier { return open(t, via) })
 	})
-	srv.term(t)
+	srv.Term(t)
 	nothingLeft(t, "a whole suite")
 }
 
@@ -107,14 +107,14 @@ func TestTLSRefusals(t *testing.T) {
 			_, err := whoami.On(delivery.Once{Via: via})()
 			refused(t, err, c.text, c.reason)
 			if c.log != "" {
-				c.at.wait(t, "msg=refused", c.log)
+				c.at.Wait(t, "msg=refused", c.log)
 			}
 		})
 	}
 	t.Run("removed from the list", func(t *testing.T) {
 		_, err := whoami.On(delivery.Once{Via: lists.via()})()
 		must(t, err)
-		lists.wait(t, "msg=started", "peer.name=cn:deployer")
+		lists.Wait(t, "msg=started", "peer.name=cn:deployer")
 		must(t, os.WriteFile(list, []byte("# cn:deployer left\n"), 0o600))
 		_, err = whoami.On(delivery.Once{Via: lists.via()})()
 		refused(t, err, "refused: not on the list", transport.ReasonNotAllowed)
@@ -264,7 +264,7 @@ func TestTLSKeepsTheKey(t *testing.T) {
 				t.Errorf("process %d has %s open", pid, to)
 			}
 		}
-		if inherits(t, srv.cmd.Process.Pid, pid) {
+		if inherits(t, srv.Cmd.Process.Pid, pid) {
 			t.Errorf("process %d has a socket of the server's", pid)
 		}
 		if pipes == 0 { // a guardian lets go of what is the worker's
@@ -311,7 +311,7 @@ func TestTLSSilence(t *testing.T) {
 	if err := <-done; err == nil || errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("the caller: %+v", err)
 	}
-	srv.wait(t, "msg=ended", "worker=")
+	srv.Wait(t, "msg=ended", "worker=")
 	_ = s.Close() // it is lost
 	nothingLeft(t, "silence")
 }
