@@ -122,14 +122,22 @@ func (s *Stream) CloseWithError(err error) error {
 // else unheard is called, when that side's direction ends.
 func (s *Stream) closeUnlessEnded(err error, unheard func()) error {
 	s.mu.Lock()
-	if s.over || s.ended && !s.demanded { // who has asked for a close waits for the answer
-		s.mu.Unlock()
-		unheard()
-	} else {
-		s.unheard = unheard
-		s.mu.Unlock()
+	over := s.over
+	told := !over && (!s.ended || s.demanded) // who has asked for a close waits for the answer
+	if !over {
+		if told {
+			s.unheard = unheard // in the same moment, or the end might come between
+		}
+		s.finish(ErrClosed)
 	}
-	return s.CloseWithError(err)
+	s.mu.Unlock()
+	if !told {
+		unheard()
+	}
+	if over {
+		return nil
+	}
+	return s.mux.wire.WriteFrame(wire.Close, wire.End, s.id, box.EncodeFault(box.FaultOf(err)))
 }
 
 // meet notes that somebody here got the error that the other side has closed the stream with.
