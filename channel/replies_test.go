@@ -13,15 +13,15 @@ func TestReplies(t *testing.T) {
 	long := box.Values{Gob: make([]byte, 1000)}
 	many := box.Values{Bulk: make([][]byte, box.MaxSegments)}
 	for name, c := range map[string]struct {
-		replies Replies
+		replies *Replies
 		values  box.Values
 		why     string
 	}{
-		"fits":                {Replies{Max: 2000}, long, ""},
-		"fits, in a session":  {Replies{Max: 2000, Session: true}, long, ""},
-		"too long":            {Replies{Max: 999}, long, "more than the 999 that the caller takes"},
-		"too long, a session": {Replies{Max: 999, Session: true}, long, "more than the 999 that the caller takes"},
-		"too many segments":   {Replies{}, many, "more than the limit of 4096"},
+		"fits":                {&Replies{Max: 2000}, long, ""},
+		"fits, in a session":  {&Replies{Max: 2000, Session: true}, long, ""},
+		"too long":            {&Replies{Max: 999}, long, "more than the 999 that the caller takes"},
+		"too long, a session": {&Replies{Max: 999, Session: true}, long, "more than the 999 that the caller takes"},
+		"too many segments":   {&Replies{}, many, "more than the limit of 4096"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			segments, sent, err := c.replies.Pack(&box.Reply{Results: c.values, Dropped: 7})
