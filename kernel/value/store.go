@@ -9,13 +9,7 @@
 package value
 
 import (
-	"errors"
-	"fmt"
-	"io/fs"
 	"log/slog"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -75,88 +69,6 @@ type Value struct {
 type Change struct {
 	TTL  time.Duration // after which the value is gone; 0 is never. A jump of the machine's clock counts only for who opens the store later.
 	Sync bool          // return when the value would survive a crash of the machine
-}
-
-// Open opens the store in a directory, which has to be there. Log gets what was wrong with the journal, never a value; events
-// hears of changes, and may be nil.
-func Open(dir string, log *slog.Logger, events *event.Hub) (*Store, error) {
-	s := &Store{dir: dir, opened: time.Now(), log: log, events: events, values: map[key]entry{}, usage: map[int]usage{}}
-	path := filepath.Join(dir, "values")
-	j, err := openJournal(path)
-	if err != nil {
-		return nil, fmt.Errorf("kernel: values: %w", err)
-	}
-	s.journal = j
-	now := time.Now().UnixNano()
-	s.damage, err = j.load(func(r record) { s.keep(r, now) })
-	if err == nil && j.sealed == nil {
-		if err = s.setAside(s.damage); passing(err) {
-			s.journal.sealed, err = err, nil
-		}
-	}
-	if err != nil {
-		s.journal.close()
-		return nil, fmt.Errorf("kernel: values: %s: %w", path, err)
-	}
-	if s.journal.sealed != nil {
-		log.Error("values can be read, and not changed", "error", s.journal.sealed)
-	} else if s.journal.old() {
-		s.rewrite()
-	}
-	s.syncer = newSyncer(s.held, func(err error) { log.Error("values would not survive a crash of the machine", "error", err) })
-	return s, nil
-}
-
-// unseal makes the journal one that can be written to, if it is none. It is tried with each change.
-func (s *Store) unseal() error {
-	if s.journal.sealed == nil {
-		return nil
-	}
-	err := s.journal.reopen(filepath.Join(s.dir, "values"))
-	if err == nil {
-		err = s.setAside(s.damage)
-	}
-	if err == nil {
-		s.damage = report{}
-		s.log.Info("values can be changed again")
-		if s.journal.old() {
-			s.rewrite()
-		}
-	}
-	s.journal.sealed = err
-	return err
-}
-
-func (s *Store) held() (*os.File, func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.journal.hold()
-}
-
-// setAside saves what of the journal cannot be used. It has to be dropped from the journal, or the next record would follow
-// what nobody can read.
-func (s *Store) setAside(r report) error {
-	if len(r.bad) == 0 {
-		return nil
-	}
-	path := filepath.Join(s.dir, "values.bad")
-	if r.torn {
-		s.log.Warn("the journal of values ended within a record, which is dropped", "bytes", len(r.bad), "kept", path)
-	} else {
-		s.log.Error("the journal of values has damaged records, which are put aside", "bytes", len(r.bad), "kept", path)
-	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(r.bad)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return s.compact()
 }
 
 // keep puts a record of the journal into memory.
@@ -300,106 +212,6 @@ func (s *Store) room(k key, e, old entry, had bool) error {
 		return kernel.Errorf(kernel.Limit, "The values would have %d bytes; there may be %d; remove some", u.bytes+grow, MaxTotal)
 	}
 	return nil
-}
-
-// tidy writes the journal anew when most of it is history. That it cannot is no harm to what is in it.
-func (s *Store) tidy() {
-	live := int64(0)
-	for _, u := range s.usage {
-		live += int64(u.bytes + u.names*overhead)
-	}
-	if s.journal.size >= max(2*live, s.journal.later)+slack {
-		s.rewrite()
-	}
-}
-
-func (s *Store) rewrite() {
-	if err := s.compact(); err != nil {
-		s.log.Warn("the journal of values could not be written anew", "error", err)
-		s.journal.later = s.journal.size
-	}
-}
-
-// compact replaces the journal by one of what is there now.
-func (s *Store) compact() error {
-	next, err := s.journal.replace(s.dir, func(add func(record) error) error {
-		for k, e := range s.values {
-			if s.over(e) {
-				continue
-			}
-			if err := add(record{k.owner, k.name, e.data, e.expires}); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if next != nil {
-		s.journal = next
-	}
-	return err
-}
-
-// List returns the values of an owner whose names match, by name; no patterns match all.
-func (s *Store) List(owner int, patterns []name.Pattern) []Value {
-	list := s.match(owner, name.SetOf(patterns))
-	slices.SortFunc(list, func(a, b Value) int { return strings.Compare(a.Name, b.Name) })
-	return list
-}
-
-func (s *Store) match(owner int, set name.Set) []Value {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var list []Value
-	for k := range s.values {
-		if k.owner != owner || !set.Empty() && !set.Match(k.name) {
-			continue
-		}
-		if e, ok := s.live(k); ok {
-			v := Value{Name: k.name, Data: e.data}
-			if e.expires != 0 {
-				v.Expires = time.Unix(0, e.expires)
-			}
-			list = append(list, v)
-		}
-	}
-	return list
-}
-
-// Remove removes the values of an owner whose names match, and says how many there were.
-func (s *Store) Remove(owner int, patterns []name.Pattern) (n int, err error) {
-	if len(patterns) == 0 {
-		return 0, nil
-	}
-	for _, v := range s.List(owner, patterns) {
-		done, err := s.change(owner, v.Name, "", Change{}, func(e entry) bool { return e.data != "" })
-		if err != nil {
-			return n, err
-		}
-		if done {
-			n++
-		}
-	}
-	return n, nil
-}
-
-// Names is how many values an owner has.
-func (s *Store) Names(owner int) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.usage[owner].names
-}
-
-// Len is how many values there are, of all owners.
-func (s *Store) Len() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n := 0
-	for k := range s.values {
-		if _, ok := s.live(k); ok {
-			n++
-		}
-	}
-	return n
 }
 
 // Close brings what was appended to the disk and closes the journal.
