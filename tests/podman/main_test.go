@@ -66,7 +66,8 @@ func withContainer(m *testing.M) int {
 	return m.Run()
 }
 
-// The limits are those that a machine may not let root raise; vfs needs nothing of the kernel.
+// The limits are those that a machine may not let root raise; vfs needs nothing of the kernel. Locks
+// are in files, as those in memory would stay in /dev/shm.
 const (
 	storage  = "[storage]\ndriver = \"vfs\"\ngraphroot = \"%[1]s/store\"\nrunroot = \"%[1]s/run\"\n"
 	settings = `[containers]
@@ -75,6 +76,7 @@ netns = "none"
 [engine]
 cgroup_manager = "cgroupfs"
 events_logger = "none"
+lock_type = "file"
 runtime = "runc"
 tmp_dir = "%[1]s/tmp"
 `

@@ -120,7 +120,7 @@ func canSSH(t *testing.T) {
 
 func isPrivate(t *testing.T) {
 	// As root, and never to be seen outside: TestStage looks.
-	marks := []string{"/etc", "/run", "/run/sudo", "/tmp", "/var/tmp", "/var/log", "/var/lib", "/var/lib/sudo", "/root"}
+	marks := []string{"/etc", "/run", "/run/sudo", "/tmp", "/var/tmp", "/var/log", "/var/lib", "/var/lib/sudo", "/root", "/dev/shm"}
 	for _, d := range marks {
 		wantRun(t, "", "sudo", "-n", "touch", d+"/stage-mark")
 	}

@@ -118,7 +118,7 @@ func privateState() error {
 		return err
 	}
 	for _, d := range []struct{ path, mode string }{
-		{"/tmp", "1777"}, {"/var/tmp", "1777"}, {"/var/log", "0755"}, {"/root", "0700"}, {"/var/db/sudo", "0700"},
+		{"/tmp", "1777"}, {"/var/tmp", "1777"}, {"/var/log", "0755"}, {"/root", "0700"}, {"/var/db/sudo", "0700"}, {"/dev/shm", "1777"},
 	} {
 		if info, err := os.Lstat(d.path); err != nil || !info.IsDir() {
 			continue // not on this machine, or a link to one of the others
