@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -240,6 +241,44 @@ func TestHostileServer(t *testing.T) {
 		<-done
 		os.RemoveAll(dir)
 	}
+}
+
+// TestServerDiesAtFirst: one that ends before it has answered at all, with what it had to read or without, is one to come
+// back to.
+func TestServerDiesAtFirst(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "k.sock")
+	l, err := net.Listen("unix", socket)
+	must(t, err)
+	var work sync.WaitGroup
+	defer work.Wait()
+	defer l.Close()
+	work.Go(func() {
+		for i := range 3 {
+			conn, err := l.Accept()
+			if err != nil {
+				return // nobody came back
+			}
+			mode := make([]byte, len("mode machine\n"))
+			if _, err := conn.Write([]byte(kernel.Banner + kernel.Prompt)); err != nil {
+				t.Error(err)
+			}
+			read := len(mode)
+			if i == 0 { // what it does not read makes it a reset
+				read = 1
+			}
+			if _, err := io.ReadFull(conn, mode[:read]); err != nil {
+				t.Error(err)
+			}
+			if i == 2 {
+				_, _ = conn.Write([]byte("- ok 0\n"))
+				_, _ = conn.Read(mode)
+			}
+			conn.Close()
+		}
+	})
+	c, err := kernel.Open(t.Context(), kernel.Options{Socket: socket})
+	must(t, err)
+	_ = c.Close()
 }
 
 // TestPA11InProcess: tests have kernels of their own, which know nothing of each other.

@@ -115,10 +115,12 @@ func (l *link) greet(o Options) error {
 	if _, err := l.conn.Write([]byte(mode)); err != nil {
 		return lost(err)
 	}
-	if _, r, _, err := l.next(); err != nil || r.err != nil {
-		return errors.Join(err, r.err)
+	_, r, _, err := l.next()
+	var broken *net.OpError
+	if errors.Is(err, io.EOF) || errors.As(err, &broken) {
+		return lost(err)
 	}
-	return nil
+	return errors.Join(err, r.err)
 }
 
 // lost is the end of the connection as an error; a time limit is one of its own.
