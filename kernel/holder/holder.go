@@ -3,7 +3,8 @@
 // A kernel is two processes of this program. The holder does next to nothing, so that there is next to nothing that could
 // go wrong in it: it keeps descriptors under keys, with a note for each; it is the reaper of what its descendants leave
 // behind, and keeps their exit statuses; and it starts the server, again and again for as long as that dies of something.
-// The server does all else. It tells the holder what to keep, before it relies on it, through a [Link]:
+// The server does all else. It tells the holder what to keep, before it relies on it, through a [Link]; what it would find
+// again without the holder, a little later, or never if it is gone by then:
 //
 //	holder                                     server
 //	  └─ starts ── fd 3: a unix socket ─────────►  Join: takes back what its predecessor had kept

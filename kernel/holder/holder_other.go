@@ -43,6 +43,12 @@ func (l *Link) Close() {}
 // Keep keeps nothing here.
 func (l *Link) Keep(Held) error { return nil }
 
+// KeepLater keeps nothing here.
+func (l *Link) KeepLater(Held) {}
+
+// Spare gives up nothing here.
+func (l *Link) Spare(string) {}
+
 // Kept is nothing here.
 func (l *Link) Kept() []Held { return nil }
 

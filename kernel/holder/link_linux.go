@@ -29,10 +29,11 @@ type Link struct {
 	serial int
 	waits  map[int]chan string
 	closed bool
-	muted  bool            // what comes is for the next program
-	kept   map[string]Held // what the holder keeps, for Kept
-	drops  []string        // what it is to drop, but was not told yet
-	later  *time.Timer     // tells it
+	muted  bool                 // what comes is for the next program
+	kept   map[string]Held      // what the holder keeps, for Kept
+	drops  []string             // what it is to drop, but was not told yet
+	late   map[string]time.Time // of kept, since when it is to keep this, but was not told yet
+	later  *time.Timer          // tells it
 }
 
 // Events are what a holder tells. They are called one at a time, and must not wait for the Link. None may be nil.
@@ -75,7 +76,7 @@ func join(file *os.File) (*Link, Past, error) {
 	if err != nil {
 		return nil, Past{}, fmt.Errorf("holder: %w", err)
 	}
-	l := &Link{file: file, raw: raw, done: make(chan struct{}), waits: map[int]chan string{}, kept: map[string]Held{}}
+	l := &Link{file: file, raw: raw, done: make(chan struct{}), waits: map[int]chan string{}, kept: map[string]Held{}, late: map[string]time.Time{}}
 	past := Past{Holder: os.Getppid()}
 	l.who = Process{PID: past.Holder, Start: StartOf(past.Holder)}
 	if fd, err := unix.PidfdOpen(past.Holder, 0); err == nil {
@@ -200,17 +201,106 @@ func (l *Link) Keep(h Held) error {
 	}
 	l.mu.Lock()
 	l.kept[h.Key] = h
+	delete(l.late, h.Key)
 	l.mu.Unlock()
-	m := message{Op: opKeep, Key: h.Key, Note: h.Note, PID: h.Who.PID, Start: h.Who.Start}
 	return withFDs(h.Files, nil, func(fds []int) error {
-		m.fds = fds
-		err := l.send(m)
+		err := l.send(h.message(fds))
 		if errors.Is(err, unix.ETOOMANYREFS) { // as many are on their way as this user may have: wait until they have arrived
-			if err = l.Sync(); err == nil {
-				err = l.send(m)
+			if err = l.request(opSync); err == nil {
+				err = l.send(h.message(fds))
 			}
 		}
 		return unlessLost(err)
+	})
+}
+
+func (h Held) message(fds []int) message {
+	return message{Op: opKeep, Key: h.Key, Note: h.Note, PID: h.Who.PID, Start: h.Who.Start, fds: fds}
+}
+
+// laterWait is how long KeepLater and DropLater wait for another message to go along with: each one wakes the holder.
+const laterWait = 20 * time.Millisecond
+
+// KeepLater is Keep for what a successor of this server would find by itself: if this process dies soon, the holder may not
+// have it. What is spared or dropped by then, it never gets.
+func (l *Link) KeepLater(h Held) {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.kept[h.Key] = h
+	if l.closed {
+		return
+	}
+	l.late[h.Key] = time.Now()
+	l.soon()
+}
+
+// Spare gives up what KeepLater asked for, unless it has been done.
+func (l *Link) Spare(key string) {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.late, key)
+}
+
+// soon has the holder told what it was not told yet, of which there is one thing more. The caller has the lock.
+func (l *Link) soon() {
+	if l.later == nil {
+		l.later = time.AfterFunc(laterWait, func() { l.catchUp(time.Now().Add(-laterWait / 2)) })
+	} else if len(l.drops)+len(l.late) == 1 {
+		l.later.Reset(laterWait)
+	}
+}
+
+// catchUp tells the holder what it was not told yet, but for what was to be kept only after until.
+func (l *Link) catchUp(until time.Time) {
+	for _, h := range l.due(until) {
+		err := l.keepLate(h)
+		if errors.Is(err, unix.ETOOMANYREFS) && l.request(opSync) == nil {
+			err = l.keepLate(h)
+		}
+		if err != nil && unlessLost(err) != nil && !errors.Is(err, os.ErrClosed) {
+			l.events.Failed(h.Key, err.Error())
+		}
+	}
+	_ = l.send(message{Op: opDrop})
+}
+
+// due is what was to be kept before until.
+func (l *Link) due(until time.Time) (list []Held) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for key, since := range l.late {
+		if since.After(until) {
+			l.later.Reset(laterWait)
+		} else {
+			list = append(list, l.kept[key])
+		}
+	}
+	return list
+}
+
+// keepLate has the holder keep something now, unless that is no longer wanted at the moment when it is said.
+func (l *Link) keepLate(h Held) error {
+	return withFDs(h.Files, nil, func(fds []int) error {
+		l.sending.Lock()
+		defer l.sending.Unlock()
+		l.mu.Lock()
+		_, late := l.late[h.Key]
+		l.mu.Unlock()
+		if !late {
+			return nil
+		}
+		// From here on, what is to be dropped is so after this.
+		err := l.post(h.message(fds), 0)
+		if err == nil {
+			l.Spare(h.Key)
+		}
+		return err
 	})
 }
 
@@ -286,9 +376,6 @@ func (l *Link) Drop(key string) error {
 	return unlessLost(l.send(message{Op: opDrop}))
 }
 
-// dropWait is how long DropLater waits for another message to go along with: each one wakes the holder.
-const dropWait = 20 * time.Millisecond
-
 // DropLater is Drop for what a successor of this server would drop itself: if this process dies soon, it may still be kept.
 func (l *Link) DropLater(key string) {
 	if l == nil {
@@ -297,15 +384,12 @@ func (l *Link) DropLater(key string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.kept, key)
+	delete(l.late, key)
 	if l.closed {
 		return
 	}
 	l.drops = append(l.drops, key)
-	if l.later == nil {
-		l.later = time.AfterFunc(dropWait, func() { _ = l.send(message{Op: opDrop}) })
-	} else if len(l.drops) == 1 {
-		l.later.Reset(dropWait)
-	}
+	l.soon()
 }
 
 // Forget tells the holder that it is known how a process ended.
@@ -336,11 +420,12 @@ func (l *Link) Replace(program *os.File) error {
 // Renew has the holder become the program that servers are started from, and waits until it works.
 func (l *Link) Renew() error { return l.request(opRenew) }
 
-// Sync waits until the holder has done all that it was told.
+// Sync waits until the holder has done all that it was told, or was to be told later.
 func (l *Link) Sync() error {
 	if l == nil {
 		return nil
 	}
+	l.catchUp(time.Now())
 	return l.request(opSync)
 }
 
@@ -377,7 +462,12 @@ func (l *Link) request(op string) error {
 func (l *Link) send(m message) error {
 	l.sending.Lock()
 	defer l.sending.Unlock()
-	n, err := l.addDrops(&m)
+	return l.post(m, maxDrops)
+}
+
+// post sends a message, and with it some of what is to be dropped. The caller has sending.
+func (l *Link) post(m message, drops int) error {
+	n, err := l.addDrops(&m, drops)
 	if err != nil || m.Op == opDrop && n == 0 { // they went along with something else
 		return err
 	}
@@ -395,13 +485,13 @@ func (l *Link) send(m message) error {
 }
 
 // addDrops has what is to be dropped go along with a message.
-func (l *Link) addDrops(m *message) (n int, err error) {
+func (l *Link) addDrops(m *message, most int) (n int, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
 		return 0, ErrLost
 	}
-	n = min(len(l.drops), maxDrops)
+	n = min(len(l.drops), most)
 	m.Drops = l.drops[:n]
 	return n, nil
 }
@@ -410,7 +500,7 @@ func (l *Link) dropped(n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.drops = l.drops[n:]; len(l.drops) > 0 {
-		l.later.Reset(dropWait)
+		l.later.Reset(laterWait)
 	}
 }
 

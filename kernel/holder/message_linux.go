@@ -7,6 +7,7 @@ import (
 	"os"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -103,7 +104,7 @@ func receive(raw syscall.RawConn, packet []byte) (m message, err error) {
 	n, rightsN, flags := 0, 0, 0
 	waitErr := raw.Read(func(fd uintptr) bool {
 		for {
-			n, rightsN, flags, _, err = unix.Recvmsg(int(fd), packet, rights, unix.MSG_CMSG_CLOEXEC)
+			n, rightsN, flags, err = receiveOnce(fd, packet, rights)
 			// ECONNRESET says that the other side died before it had read all. What it sent is still there.
 			if err != unix.EINTR && err != unix.ECONNRESET {
 				return err != unix.EAGAIN
@@ -149,8 +150,24 @@ func descriptors(rights []byte) []int {
 	return all
 }
 
+// receiveOnce does not wait: the socket is one that never does. So Go's scheduler need not hear of it. It would wake a
+// thread each time that looks whether a system call takes long, which takes longer than all that a holder does.
+func receiveOnce(fd uintptr, packet, rights []byte) (n, rightsN, flags int, err error) {
+	data := unix.Iovec{Base: &packet[0]}
+	data.SetLen(len(packet))
+	head := unix.Msghdr{Iov: &data, Control: &rights[0]}
+	head.SetIovlen(1)
+	head.SetControllen(len(rights))
+	got, _, errno := unix.RawSyscall(unix.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&head)), unix.MSG_CMSG_CLOEXEC|unix.MSG_DONTWAIT)
+	if errno != 0 {
+		return 0, 0, 0, errno
+	}
+	return int(got), int(head.Controllen), int(head.Flags), nil
+}
+
+// closeAll does not tell the scheduler either.
 func closeAll(fds []int) {
 	for _, fd := range fds {
-		_ = unix.Close(fd)
+		_, _, _ = unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0)
 	}
 }

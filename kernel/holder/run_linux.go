@@ -130,8 +130,8 @@ func (h *holder) loop() (int, error) {
 	if h.server.pid == 0 {
 		h.start()
 	}
+	h.reap() // before this program there may have been another one
 	for {
-		h.reap() // SIGCHLD of two children may come as one
 		if code, over := h.server.over(); over && isEnding(h.server.status) && !h.owed {
 			h.stop, h.owed = false, true
 			h.again()
@@ -144,6 +144,7 @@ func (h *holder) loop() (int, error) {
 		}
 		select {
 		case <-h.signals:
+			h.reap()
 		case <-h.ends:
 			h.signalled()
 		case m, ok := <-h.server.messages:
@@ -296,7 +297,7 @@ func say(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "deliveryboy: kernel: "+format+"\n", args...)
 }
 
-// reap takes note of every child that has ended.
+// reap takes note of every child that has ended: SIGCHLD of two may come as one.
 func (h *holder) reap() {
 	for {
 		var info unix.Siginfo
