@@ -1,6 +1,8 @@
 package child
 
 import (
+	"cmp"
+	"errors"
 	"os"
 	"strconv"
 	"syscall"
@@ -24,62 +26,75 @@ var resources = map[string]int{
 	"rttime": unix.RLIMIT_RTTIME, "sigpending": unix.RLIMIT_SIGPENDING, "stack": unix.RLIMIT_STACK,
 }
 
-// pidfdFile is a pidfd that is waited for without a thread.
-func pidfdFile(fd int) *os.File {
-	_ = unix.SetNonblock(fd, true) // since Linux 5.10
-	return os.NewFile(uintptr(fd), "pidfd")
-}
-
-// begin starts what a running process needs: whoever empties its streams, and waits for its end. The caller has the lock.
-func (p *process) begin() {
+// listen has the streams heard. A process's own are before it starts, so that what comes is in its order. The caller has
+// the lock.
+func (p *process) listen() {
 	for s, pipe := range p.pipes {
 		if pipe != nil {
 			p.streams++
-			p.table.work.Add(1)
-			go p.drain(source(s), pipe)
+			p.observe(source(s), pipe)
 		}
 	}
-	p.table.work.Go(p.await)
 }
 
-// await waits until the process has ended, and takes note of how. Only then is it reaped: a server that dies in between has
-// lost nothing, because the holder reaps it, or the next server reads what was noted.
-func (p *process) await() {
+// begin has what a running process prints recorded, and its end heard. The caller has the lock.
+func (p *process) begin() {
+	p.flowOn()
 	if p.pidfd == nil { // it was gone when this server came
-		p.finish(p.guess())
+		p.table.work.Go(p.learn)
 		return
 	}
-	raw, err := p.pidfd.SyscallConn()
-	if err == nil {
-		err = raw.Read(readable)
-	}
-	if err != nil { // closed: this server ends, or nobody wants to know any more
-		return
-	}
-	code, known, ours := ownChild(p.pidfd)
-	if !ours {
-		code, known = p.ask()
-	}
-	p.finish(exit{Code: code, Known: known, At: time.Now()})
-	if ours {
-		_, _ = syscall.Wait4(p.run.PID, nil, syscall.WNOHANG, nil)
-	} else {
-		_ = p.table.link.Forget(p.run.Process)
-	}
+	p.observe(theEnd, p.pidfd)
 }
 
-// readable reports whether a pidfd says that its process has ended.
-func readable(fd uintptr) bool {
-	poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-	n, err := unix.Poll(poll, 0)
-	return err != unix.EINTR && (n > 0 || err != nil)
+// observe has a change of a descriptor heard. If there is no memory for that, or as many are watched as this user may, it is
+// tried until there is: nothing is lost meanwhile. The caller has the lock.
+func (p *process) observe(s source, f *os.File) {
+	err := p.table.lookout.add(p, s, f)
+	if err == nil || errors.Is(err, os.ErrClosed) {
+		return
+	}
+	p.table.complain(p.spec.Name, true, err)
+	time.AfterFunc(fullWait, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if !p.gone && !p.table.closing.Load() {
+			p.observe(s, f)
+		}
+	})
+}
+
+// died takes note of how the process has ended. Only then is it reaped: a server that dies in between has lost nothing,
+// because the holder reaps it, or the next server reads what was noted.
+func (p *process) died() {
+	if p.heard { // it was reaped
+		return
+	}
+	p.heard = true
+	code, err := ownChild(p.pidfd)
+	switch {
+	case errors.Is(err, os.ErrClosed): // this server ends, or nobody wants to know any more
+		return
+	case err != nil:
+		p.table.work.Go(p.learn)
+		return
+	}
+	p.finish(exit{Code: code, Known: true, At: time.Now()})
+	_, _ = syscall.Wait4(p.run.PID, nil, syscall.WNOHANG, nil)
+}
+
+// learn takes note of how a process has ended that is not this server's child.
+func (p *process) learn() {
+	code, known := p.ask()
+	p.finish(exit{Code: code, Known: known, At: time.Now()})
+	_ = p.table.link.Forget(p.run.Process)
 }
 
 // ownChild is how a child of this process has ended, which stays a zombie.
-func ownChild(pidfd *os.File) (code int, known, ours bool) {
+func ownChild(pidfd *os.File) (code int, err error) {
 	raw, err := pidfd.SyscallConn()
 	if err != nil {
-		return 0, false, false
+		return 0, err
 	}
 	var info unix.Siginfo
 	failed := raw.Control(func(fd uintptr) {
@@ -91,14 +106,14 @@ func ownChild(pidfd *os.File) (code int, known, ours bool) {
 		}
 	})
 	if failed != nil || err != nil {
-		return 0, false, false
+		return 0, cmp.Or(failed, err)
 	}
 	status := int(*(*int32)(unsafe.Add(unsafe.Pointer(&info), 20+(unsafe.Sizeof(uintptr(0))-4)))) // behind the pid and the uid
 	const exited = 1                                                                              // CLD_EXITED
 	if info.Code != exited {
 		status = -status
 	}
-	return status, true, true
+	return status, nil
 }
 
 // codeOf is the exit code in a status of wait(2), or minus the number of the signal.
@@ -110,14 +125,14 @@ func codeOf(status int) int {
 	return s.ExitStatus()
 }
 
-// ask finds out how a process has ended that is not this server's child.
+// ask finds out how it has ended.
 func (p *process) ask() (code int, known bool) {
 	select {
 	case e := <-p.told:
 		return codeOf(e.Status), true
 	default:
 	}
-	if parentOf(p.run.PID) == p.table.reaper || p.reaper {
+	if p.reaper || p.pidfd != nil && parentOf(p.run.PID) == p.table.reaper {
 		select {
 		case e := <-p.told:
 			return codeOf(e.Status), true
@@ -155,6 +170,8 @@ func (p *process) finish(e exit) {
 	}
 	if err := p.write(entry{Exit: &e}); err != nil {
 		p.table.log.Error("a server that follows will not know how a process has ended", "process", p.spec.Name, "error", err)
+	} else {
+		p.table.link.Spare(held(p.key)) // the number is no longer needed, and the pipes it has
 	}
 	p.exit = &e
 	p.tell("exit", "exitcode="+e.text())

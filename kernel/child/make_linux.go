@@ -130,6 +130,9 @@ func (p *process) launch(prepare func() (Start, func(), error)) (err error) {
 	if err := p.keep(); err != nil { // before there is anything that could be lost
 		return err
 	}
+	p.mu.Lock()
+	p.listen()
+	p.mu.Unlock()
 	if err := p.spawn(path, s, append(its[:], s.Files...), id); err != nil {
 		return err
 	}
@@ -182,8 +185,16 @@ func closeFiles(files []*os.File) {
 	}
 }
 
-// keep has the holder keep the descriptors. Its note has a letter for each of them.
+// keep has the holder keep the descriptors.
 func (p *process) keep() error {
+	if err := p.table.link.Keep(p.belongings()); err != nil {
+		return kernel.Errorf(kernel.Failed, "process %s: %v", p.spec.Name, err)
+	}
+	return nil
+}
+
+// belongings are the descriptors. The note has a letter for each of them.
+func (p *process) belongings() holder.Held {
 	h := holder.Held{Key: held(p.key), Who: p.run.Process}
 	for _, part := range []struct {
 		letter byte
@@ -193,10 +204,7 @@ func (p *process) keep() error {
 			h.Note, h.Files = append(h.Note, part.letter), append(h.Files, part.file)
 		}
 	}
-	if err := p.table.link.Keep(h); err != nil {
-		return kernel.Errorf(kernel.Failed, "process %s: %v", p.spec.Name, err)
-	}
-	return nil
+	return h
 }
 
 // spawn starts the program.
@@ -211,6 +219,7 @@ func (p *process) spawn(path string, s Start, files []*os.File, id *syscall.Cred
 	}
 	var pid int
 	var err error
+	began := holder.Ticks()
 	if len(p.spec.Limits) == 0 && s.Count == 0 {
 		pid, err = forkExec(path, argv, &syscall.ProcAttr{Dir: p.spec.Dir, Env: env, Sys: sys}, files)
 	} else {
@@ -219,7 +228,10 @@ func (p *process) spawn(path string, s Start, files []*os.File, id *syscall.Cred
 	if err != nil {
 		return badCommand(argv[0], err)
 	}
-	p.run = run{Process: holder.Process{PID: pid, Start: holder.StartOf(pid)}, Boot: p.table.boot, At: time.Now(),
+	if began == 0 || began != holder.Ticks() { // before the end of a tick, or behind it
+		began = holder.StartOf(pid)
+	}
+	p.run = run{Process: holder.Process{PID: pid, Start: began}, Boot: p.table.boot, At: time.Now(),
 		UID: os.Geteuid(), GID: os.Getegid()}
 	if id != nil {
 		p.run.UID, p.run.GID = int(id.Uid), int(id.Gid)
@@ -229,15 +241,13 @@ func (p *process) spawn(path string, s Start, files []*os.File, id *syscall.Cred
 			return kernel.Errorf(kernel.Failed, "process %s: %v", p.spec.Name, os.NewSyscallError("pidfd_open", err))
 		}
 	}
-	p.pidfd = pidfdFile(pidfd)
+	p.pidfd = os.NewFile(uintptr(pidfd), "pidfd")
 	p.pid.Store(int64(pid))
 	p.start.Store(p.run.Start)
-	if err := p.keep(); err != nil {
-		p.table.log.Error("the holder does not keep a process", "process", p.spec.Name, "error", err)
-	}
 	if err := p.write(entry{Run: &p.run}); err != nil {
 		p.table.log.Error("a server that follows will not know a process", "process", p.spec.Name, "error", err)
 	}
+	p.table.link.KeepLater(p.belongings()) // most that end soon the holder never hears of
 	return nil
 }
 

@@ -16,13 +16,16 @@ import (
 
 // A process is one name: what runs under it, has run, and what is kept of it.
 type process struct {
-	table *Table
-	key   string        // of files, and of what the holder keeps
-	made  chan struct{} // closed when it has been started, or could not be
-	ended chan struct{} // closed when it is known that it has ended
-	over  chan struct{} // closed when everything of it is gone
-	pid   atomic.Int64  // 0 until it is started; changes never
-	start atomic.Uint64
+	table  *Table
+	key    string        // of files, and of what the holder keeps
+	made   chan struct{} // closed when it has been started, or could not be
+	ended  chan struct{} // closed when it is known that it has ended
+	over   chan struct{} // closed when everything of it is gone
+	pid    atomic.Int64  // 0 until it is started; changes never
+	start  atomic.Uint64
+	number uint64 // of the lookout
+	heard  bool   // by the lookout: it has ended
+	flow   flow
 	// waiting is how many streams have something that cannot be recorded yet.
 	waiting atomic.Int32
 
@@ -45,7 +48,7 @@ type process struct {
 	pipes   [sources]*os.File // reading ends
 	stdin   *os.File          // writing end
 	told    chan holder.Exit  // by the holder; has room for one
-	reaper  bool              // the holder is its parent
+	reaper  bool              // the holder is its parent, or was
 	lingers *time.Timer       // until late
 	space   *sync.Cond        // somebody has taken something
 	subs    map[*Watch]struct{}
@@ -54,7 +57,7 @@ type process struct {
 func newProcess(t *Table, spec Spec) *process {
 	p := &process{table: t, key: keyOf(spec.Owner, spec.Name), spec: spec, made: make(chan struct{}), ended: make(chan struct{}), over: make(chan struct{}),
 		told: make(chan holder.Exit, 1), subs: map[*Watch]struct{}{}}
-	p.space = sync.NewCond(&p.mu)
+	p.space, p.flow.busy = sync.NewCond(&p.mu), true
 	if spec.Bufsize > 0 {
 		p.tape = &tape{place: t.dir, name: p.key, limit: spec.Bufsize, block: spec.Overflow == Block}
 	}
@@ -309,16 +312,17 @@ func (p *process) bury() {
 	if p.record != nil {
 		p.table.shelf.put(p.key+extRecord, p.record)
 	}
+	p.table.link.DropLater(held(p.key)) // before a descriptor is closed that it may be about to send
 	p.release()
-	p.table.link.DropLater(held(p.key))
 	p.space.Broadcast()
 	p.changed()
-	close(p.over)
 	p.table.forget(p)
+	close(p.over)
 }
 
 // release closes the descriptors; whoever still reads from them ends.
 func (p *process) release() {
+	p.table.lookout.forget(p)
 	for _, f := range []*os.File{p.pidfd, p.stdin, p.pipes[fromOut], p.pipes[fromErr]} {
 		if f != nil {
 			f.Close()

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -18,45 +20,141 @@ const linger = 5 * time.Second
 // fullWait is how long a process that would rather wait than lose output does so before the disk is tried again.
 const fullWait = 100 * time.Millisecond
 
-// drain takes what comes from a stream, until its end.
-func (p *process) drain(from source, pipe *os.File) {
-	defer p.table.work.Done()
-	p.roll(from, pipe)
-	p.mu.Lock()
-	p.streams--
-	p.settle()
-	p.changed()
-	p.mu.Unlock()
-	for { // what nobody wants
-		if n, err := empty(pipe, mostAtOnce); err != nil || n == 0 {
-			return
+// A flow is how the streams of a process are emptied: in the order in which something came, by one goroutine while there is
+// something in them, and by none while there is not.
+type flow struct {
+	mu    sync.Mutex // guards what follows
+	queue []source   // in which there may be something
+	busy  bool       // somebody empties them, or they are not yet to be emptied
+	dry   [sources]bool
+
+	over [sources]bool // nothing more of it is recorded; for who is busy
+}
+
+// stir says that something has come, or that nothing more comes.
+func (p *process) stir(from source, some bool) {
+	f := &p.flow
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.dry[from]:
+	case !some && !f.busy && !f.over[from]: // of most that print nothing that is all there is
+		f.dry[from] = true
+		p.streamOver(from)
+	default:
+		f.add(from)
+		if !f.busy {
+			f.busy = true
+			p.table.work.Go(p.drain)
 		}
 	}
 }
 
-// roll records a stream, until it ends or nobody wants it any more.
-func (p *process) roll(from source, pipe *os.File) {
-	if !brings(pipe) { // most that print nothing need no files
-		return
+// flowOn has the streams emptied from now on.
+func (p *process) flowOn() {
+	f := &p.flow
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.busy = len(f.queue) > 0; f.busy {
+		p.table.work.Go(p.drain)
 	}
-	for {
-		file, off, err := p.room(from)
-		if file == nil && err == nil {
-			return
-		}
-		var n int64
-		if err == nil {
-			n, err = move(pipe, file, off, mostAtOnce)
-		}
-		switch {
-		case err == nil && n == 0, errors.Is(err, os.ErrClosed):
-			return
-		case err == nil:
-			p.came(from, n)
-		case !p.overlook(from, pipe, err):
-			return
-		}
+}
+
+// add queues a stream. The caller has the lock.
+func (f *flow) add(from source) {
+	if !slices.Contains(f.queue, from) {
+		f.queue = append(f.queue, from)
 	}
+}
+
+// next is the stream to look into; ok is false when there is none, and nobody is busy any more.
+func (f *flow) next() (from source, ok bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.busy = len(f.queue) > 0; !f.busy {
+		return 0, false
+	}
+	from = f.queue[0]
+	f.queue = slices.Delete(f.queue, 0, 1)
+	return from, true
+}
+
+// What there is in a stream after one piece of it was taken.
+type rest int
+
+const (
+	some  rest = iota // maybe something
+	none              // nothing now
+	ended             // nothing more, or nothing that anybody wants
+)
+
+// drain takes what there is in the streams, piece by piece, so that none waits for another.
+func (p *process) drain() {
+	f := &p.flow
+	for from, ok := f.next(); ok; from, ok = f.next() {
+		var left rest
+		switch pipe := p.pipes[from]; {
+		case f.over[from]:
+			left = discard(pipe)
+		default:
+			if left = p.roll(from, pipe); left == ended {
+				p.streamOver(from)
+				left = some // for nobody
+			}
+		}
+		f.mu.Lock()
+		switch left {
+		case some:
+			f.add(from)
+		case ended:
+			f.dry[from] = true
+		}
+		f.mu.Unlock()
+	}
+}
+
+// discard drops a piece of a stream that nobody wants.
+func discard(pipe *os.File) rest {
+	n, err := empty(pipe, mostAtOnce)
+	switch {
+	case err == nil && n > 0:
+		return some
+	case errors.Is(err, syscall.EAGAIN):
+		return none
+	}
+	return ended
+}
+
+// streamOver says that a stream has ended, or is as good as that.
+func (p *process) streamOver(from source) {
+	p.flow.over[from] = true
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.streams--
+	p.settle()
+	p.changed()
+}
+
+// roll records a piece of a stream.
+func (p *process) roll(from source, pipe *os.File) rest {
+	file, off, err := p.room(from)
+	if file == nil && err == nil {
+		return ended
+	}
+	var n int64
+	if err == nil {
+		n, err = move(pipe, file, off, mostAtOnce)
+	}
+	switch {
+	case err == nil && n == 0, errors.Is(err, os.ErrClosed):
+		return ended
+	case errors.Is(err, syscall.EAGAIN):
+		return none
+	case err == nil:
+		p.came(from, n)
+		return some
+	}
+	return p.overlook(from, pipe, err)
 }
 
 func (p *process) came(from source, n int64) {
@@ -87,11 +185,10 @@ func (p *process) room(from source) (*os.File, int64, error) {
 }
 
 // overlook has a process go on though its output cannot be recorded: what is in the pipe now is dropped, and counted. One
-// that would rather wait does, and so does what could be recorded if only there were descriptors or memory: the pipe keeps
-// it. The result is false when the stream has ended.
-func (p *process) overlook(from source, pipe *os.File, err error) bool {
+// that would rather wait does, and so does what could be recorded if only there were descriptors or memory: the pipe keeps it.
+func (p *process) overlook(from source, pipe *os.File, err error) rest {
 	if errors.Is(err, syscall.EBADF) && p.reopen(from) {
-		return true
+		return some
 	}
 	waits := p.spec.Overflow == Block || isScarce(err)
 	p.table.complain(p.spec.Name, waits, err)
@@ -100,19 +197,27 @@ func (p *process) overlook(from source, pipe *os.File, err error) bool {
 		defer p.waiting.Add(-1)
 		select {
 		case <-time.After(fullWait):
-			return !p.table.closing.Load()
+			if !p.table.closing.Load() {
+				return some
+			}
 		case <-p.over:
-			return false
 		}
+		return ended
 	}
 	n, err := empty(pipe, mostAtOnce)
+	switch {
+	case errors.Is(err, syscall.EAGAIN):
+		return none // what comes later is tried when it is there
+	case err != nil || n == 0:
+		return ended
+	}
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.wanted() {
 		p.tape.skip(n)
 		p.changed()
 	}
-	p.mu.Unlock()
-	return err == nil && n > 0 && brings(pipe) // what comes later is tried when it is there
+	return some
 }
 
 // reopen opens the file of a stream again that could only be read.

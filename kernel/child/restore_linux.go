@@ -184,24 +184,33 @@ func (p *process) identify(kept bool) error {
 	}
 	p.pid.Store(int64(p.run.PID))
 	p.start.Store(p.run.Start)
-	if p.pidfd != nil || p.run.PID == 0 || p.exit != nil || p.run.Boot != p.table.boot {
-		p.reaper = p.pidfd != nil && parentOf(p.run.PID) == p.table.reaper
+	switch {
+	case p.run.PID == 0 || p.exit != nil || p.run.Boot != p.table.boot:
 		return nil
+	case p.pidfd == nil:
+		var err error
+		if p.pidfd, err = p.open(); err != nil || p.pidfd == nil && !kept {
+			return err
+		}
+		_ = p.keep() // the holder says how it has ended, if it has
 	}
+	p.reaper = p.pidfd == nil || parentOf(p.run.PID) == p.table.reaper
+	return nil
+}
+
+// open is a descriptor of the process; nil if it is gone. It may be a zombie.
+func (p *process) open() (*os.File, error) {
 	fd, err := unix.PidfdOpen(p.run.PID, 0)
 	if err != nil {
 		if passing(err) {
-			return os.NewSyscallError("pidfd_open", err)
+			return nil, os.NewSyscallError("pidfd_open", err)
 		}
-		return nil
+		return nil, nil
 	}
 	if holder.StartOf(p.run.PID) != p.run.Start { // looked at with the descriptor open: another one got the number
-		return unix.Close(fd)
+		return nil, unix.Close(fd)
 	}
-	p.pidfd = pidfdFile(fd)
-	p.reaper = parentOf(p.run.PID) == p.table.reaper
-	_ = p.keep()
-	return nil
+	return os.NewFile(uintptr(fd), "pidfd"), nil
 }
 
 // search looks for a process whose start was interrupted by the death of the server: a child of the holder, at the head of a
@@ -251,15 +260,10 @@ func hasOpen(pid int, pipes []unix.Stat_t) bool {
 func (p *process) resume() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.listen()
 	if p.exit != nil {
 		close(p.ended)
-		for s, pipe := range p.pipes {
-			if pipe != nil {
-				p.streams++
-				p.table.work.Add(1)
-				go p.drain(source(s), pipe)
-			}
-		}
+		p.flowOn()
 		p.hurry()
 		_ = p.table.link.Forget(p.run.Process) // the holder has reaped it, if the server died before it did
 		p.settle()

@@ -248,6 +248,53 @@ func TestInterruptedStart(t *testing.T) {
 	}
 }
 
+// TestEndBetweenServers: the server died before it had told the holder the number of a process, and that has ended before
+// the next one came. The holder, whose child it then was, tells how: before that server asks, or when it does.
+func TestEndBetweenServers(t *testing.T) {
+	for _, told := range []string{"at once", "later"} {
+		t.Run(told, func(t *testing.T) {
+			table := first(t)
+			p := newProcess(table, sh("a", "echo here; exit 5"))
+			if err := p.spec.check(); err != nil {
+				t.Fatal(err)
+			}
+			var err error
+			if p.record, err = table.dir.open(p.key+extRecord, os.O_RDWR|os.O_CREATE|os.O_EXCL|os.O_APPEND); err != nil {
+				t.Fatal(err)
+			}
+			its, made, err := p.connect()
+			if err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.Command(p.spec.Args[0], p.spec.Args[1:]...) //nolint:noctx // it ends by itself
+			cmd.Stdout, cmd.Stderr = its[1], its[2]
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			closeFiles(made)
+			p.run = run{Process: holder.Process{PID: cmd.Process.Pid, Start: holder.StartOf(cmd.Process.Pid)}, Boot: table.boot}
+			if err := errors.Join(p.write(entry{Version: recordVersion, Spec: &p.spec}), p.write(entry{Run: &p.run})); err != nil {
+				t.Fatal(err)
+			}
+			_ = cmd.Wait()
+			end := holder.Exit{Process: p.run.Process, Status: 5 << 8}
+			past := holder.Past{Holder: os.Getpid(), Held: []holder.Held{
+				{Key: held(p.key), Note: []byte("OE"), Files: []*os.File{p.pipes[fromOut], p.pipes[fromErr]}},
+			}}
+			if told == "at once" {
+				past.Exits = []holder.Exit{end}
+			}
+			next := reopen(t, table, past)
+			if told == "later" {
+				next.Ended(end)
+			}
+			if got := drainAll(t, next.watch(t, "", "a"))["a"]; got.out.String() != "here\n" || got.code != 5 || !got.known {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
 // TestRecordsThatAreNone are put aside, and the others are there. Those whose first line was not written to its end go: nothing
 // had been started.
 func TestRecordsThatAreNone(t *testing.T) {

@@ -39,13 +39,13 @@ func TestRecordThatCannotBeOpenedNow(t *testing.T) {
 	table.settled(t)
 	path := table.dir.file.Name()
 	table.Close()
-	dir, record := free(t)
+	record := free(t, 3)
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
 	}
-	// The directory and the record can be opened; what is printed cannot.
-	few := unix.Rlimit{Cur: uint64(max(dir, record) + 1), Max: limit.Max}
+	// The directory, the lookout and the record can be opened; what is printed cannot.
+	few := unix.Rlimit{Cur: uint64(record + 1), Max: limit.Max}
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &few); err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func TestOutputWaitsForDescriptors(t *testing.T) {
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
 	}
-	none, _ := free(t)
+	none := free(t, 1)
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: uint64(none), Max: limit.Max}); err != nil {
 		t.Fatal(err)
 	}
@@ -140,19 +140,18 @@ func TestBlockKeepsTheEnd(t *testing.T) {
 	}
 }
 
-// free is the next two numbers of descriptors.
-func free(t *testing.T) (a, b int) {
+// free is the highest of the next n numbers of descriptors.
+func free(t *testing.T, n int) (highest int) {
 	t.Helper()
-	var fds [2]int
-	for i := range fds {
+	for range n {
 		fd, err := unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer func() { _ = unix.Close(fd) }()
-		fds[i] = fd
+		highest = max(highest, fd)
 	}
-	return fds[0], fds[1]
+	return highest
 }
 
 // TestWordsThatAreNoText come back from a record as they were.

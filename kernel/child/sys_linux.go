@@ -1,43 +1,22 @@
 package child
 
 import (
-	"errors"
 	"os"
 	"sync"
 
 	"golang.org/x/sys/unix"
 )
 
-// move takes what is in a pipe, at most most bytes, to an offset of a file, and waits until there is something; 0 at the
-// end of the pipe. What it has taken is in the file, whatever happens to this process meanwhile.
+// move takes what is in a pipe, at most most bytes, to an offset of a file; 0 at the end of the pipe, EAGAIN if there is
+// nothing now. What it has taken is in the file, whatever happens to this process meanwhile.
 func move(pipe, file *os.File, off int64, most int) (int64, error) {
 	return splice(pipe, file, &off, most)
-}
-
-// brings waits until there is something in a pipe; false at its end.
-func brings(pipe *os.File) (some bool) {
-	raw, err := pipe.SyscallConn()
-	if err != nil {
-		return false
-	}
-	err = raw.Read(func(fd uintptr) bool {
-		poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-		for {
-			n, err := unix.Poll(poll, 0)
-			if err == unix.EINTR {
-				continue
-			}
-			some = n > 0 && poll[0].Revents&unix.POLLIN != 0
-			return n != 0
-		}
-	})
-	return some && err == nil
 }
 
 // null is where what nobody wants goes, and what processes get that are given nothing.
 var null = sync.OnceValues(func() (*os.File, error) { return os.OpenFile(os.DevNull, os.O_RDWR, 0) })
 
-// empty drops what is in a pipe, and waits until there is something; 0 at the end.
+// empty drops what is in a pipe; 0 at its end, EAGAIN if there is nothing now.
 func empty(pipe *os.File, most int) (int64, error) {
 	sink, err := null()
 	if err != nil {
@@ -55,37 +34,26 @@ func splice(pipe, file *os.File, off *int64, most int) (n int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	failed := in.Read(func(from uintptr) bool {
-		again := false
-		closed := out.Control(func(to uintptr) {
+	closed := error(nil)
+	failed := in.Control(func(from uintptr) {
+		closed = out.Control(func(to uintptr) {
 			for {
-				var moved int
-				moved, err = spliceOnce(int(from), int(to), off, most)
-				n = int64(moved)
-				if err != unix.EINTR {
-					break
+				if n, err = spliceOnce(int(from), int(to), off, most); err != unix.EINTR {
+					return
 				}
 			}
-			again = err == unix.EAGAIN
 		})
-		if closed != nil {
-			err = os.ErrClosed
-		}
-		return !again
 	})
-	switch {
-	case failed != nil:
+	if failed != nil || closed != nil {
 		return 0, os.ErrClosed
-	case errors.Is(err, os.ErrClosed):
-		return 0, err
 	}
-	return n, os.NewSyscallError("splice", err)
+	return max(n, 0), os.NewSyscallError("splice", err)
 }
 
 // spliceOnce hides that the result has another type on 32-bit systems.
-func spliceOnce(from, to int, off *int64, most int) (int, error) {
+func spliceOnce(from, to int, off *int64, most int) (int64, error) {
 	n, err := unix.Splice(from, nil, to, off, most, unix.SPLICE_F_NONBLOCK|unix.SPLICE_F_MOVE)
-	return int(n), err
+	return int64(n), err
 }
 
 // punch gives a part of a file back to the disk. If that cannot be, the file keeps it.
@@ -118,7 +86,7 @@ func firstData(f *os.File) int64 {
 	return at
 }
 
-// pipe makes a pipe. This process's end does not block; the other one does, as programs expect.
+// pipe makes a pipe. Its end blocks, as programs expect; this process's does only where it is read, for which there is splice.
 func pipe(reads bool) (mine, its *os.File, err error) {
 	var fds [2]int
 	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
@@ -126,9 +94,9 @@ func pipe(reads bool) (mine, its *os.File, err error) {
 	}
 	if !reads {
 		fds[0], fds[1] = fds[1], fds[0]
-	}
-	if err := unix.SetNonblock(fds[0], true); err != nil {
-		return nil, nil, os.NewSyscallError("fcntl", err)
+		if err := unix.SetNonblock(fds[0], true); err != nil {
+			return nil, nil, os.NewSyscallError("fcntl", err)
+		}
 	}
 	return os.NewFile(uintptr(fds[0]), "pipe"), os.NewFile(uintptr(fds[1]), "pipe"), nil
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"io/fs"
 	"os"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -33,6 +34,18 @@ func (t *Table) restore(holder.Past) error { return ErrSystem }
 func (p *process) signal(unix.Signal) error { return ErrSystem }
 
 func (p *process) send(context.Context, []byte, time.Time) error { return ErrSystem }
+
+// A lookout waits for nothing here.
+type lookout struct{}
+
+// A flow is none here.
+type flow struct{ busy bool }
+
+func newLookout(*sync.WaitGroup) (*lookout, error) { return &lookout{}, nil }
+
+func (l *lookout) forget(*process) {}
+
+func (l *lookout) close() {}
 
 func bootID() (string, error) { return "", ErrSystem }
 

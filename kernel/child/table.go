@@ -23,6 +23,7 @@ import (
 type Table struct {
 	dir     directory
 	shelf   shelf
+	lookout *lookout
 	log     *slog.Logger
 	link    *holder.Link
 	events  *event.Hub
@@ -49,6 +50,10 @@ func Open(dir string, link *holder.Link, past holder.Past, log *slog.Logger, eve
 	}
 	t := &Table{dir: d, shelf: shelf{dir: d}, log: log, link: link, events: events, reaper: past.Holder, processes: map[string]*process{}, counts: map[int]int{},
 		followers: map[*Watch]struct{}{}}
+	if t.lookout, err = newLookout(&t.work); err != nil {
+		d.close()
+		return nil, fmt.Errorf("kernel: processes: %w", err)
+	}
 	if t.boot, err = bootID(); err == nil {
 		err = t.restore(past)
 	}
@@ -89,6 +94,7 @@ func (t *Table) Close() {
 		p.space.Broadcast()
 		p.mu.Unlock()
 	}
+	t.lookout.close()
 	t.work.Wait()
 	for _, p := range t.all() {
 		p.mu.Lock()

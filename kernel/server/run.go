@@ -155,6 +155,9 @@ func lockState(dir string) (*os.File, error) {
 // serveHeld is the server of a holder.
 func serveHeld() (code int, err error) {
 	outliveLog()
+	// Go starts one process at a time, and has a place among those that run in parallel taken until that has become its
+	// program. All CPUs are for the others.
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
 	endings, stop := terminated(context.Background())
 	defer stop()
 	link, past, err := holder.Join()
