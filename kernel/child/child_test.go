@@ -173,7 +173,7 @@ func TestRun(t *testing.T) {
 	if n := table.Count(); n != 0 {
 		t.Errorf("%d processes are left when everything has been taken", n)
 	}
-	if left, err := table.dir.names(); err != nil || !slices.Equal(left, []string{sparePrefix + "1"}) {
+	if left, err := table.dir.names(); err != nil || !slices.Equal(left, []string{"0-a" + extRecord}) {
 		t.Errorf("left in the directory: %q, %v", left, err)
 	}
 }

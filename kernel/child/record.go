@@ -101,6 +101,9 @@ func (e entry) line() ([]byte, error) {
 	return append(append(b, text...), '\n'), nil
 }
 
+// errEmpty is for a record that is nobody's.
+var errEmpty = errors.New("it is empty")
+
 // readRecord returns the entries of a record. What was not written to its end is left out, and what follows it, too: a
 // record has one writer, and a line that is wrong in its middle is no end; that is an error.
 func readRecord(f *os.File) (entries []entry, err error) {
@@ -110,6 +113,9 @@ func readRecord(f *os.File) (entries []entry, err error) {
 	data, err := io.ReadAll(io.LimitReader(f, maxRecord+1))
 	if err != nil {
 		return nil, err
+	}
+	if len(data) == 0 {
+		return nil, errEmpty
 	}
 	if len(data) > maxRecord {
 		return nil, fmt.Errorf("it has more than %d bytes", maxRecord)

@@ -29,8 +29,13 @@ func (t *Table) restore(past holder.Past) error {
 	}
 	for _, key := range keys {
 		h, found := kept[key]
+		err := t.recover(key, h, found)
+		if errors.Is(err, errEmpty) { // of the shelf
+			_ = t.dir.remove(key + extRecord)
+			continue
+		}
 		delete(kept, key)
-		if err := t.recover(key, h, found); err != nil {
+		if err != nil {
 			closeFiles(h.Files)
 			switch {
 			case passing(err):
@@ -75,13 +80,10 @@ func (t *Table) quarantine(key string, err error) {
 	_ = t.link.Drop(held(key))
 }
 
-// sweep removes output that belongs to nothing, records that were being written anew, and files for those to come.
+// sweep removes output that belongs to nothing, and records that were being written anew.
 func (t *Table) sweep() {
 	names, _ := t.dir.names()
 	for _, n := range names {
-		if strings.HasPrefix(n, sparePrefix) {
-			_ = t.dir.remove(n)
-		}
 		for _, ext := range append(extStream[:], extIndex, extRecord+".new") {
 			key, ok := strings.CutSuffix(n, ext)
 			if ok && t.processes[key] == nil && !slices.Contains(names, key+extBad) {

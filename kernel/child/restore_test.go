@@ -216,7 +216,7 @@ func TestLongRecordIsWrittenAnew(t *testing.T) {
 // TestInterruptedStart: the server died after it had started a process and before it could say so to anybody.
 func TestInterruptedStart(t *testing.T) {
 	table := first(t)
-	p := newProcess(table, sh("a", "sleep 0.2; echo here; exit 5"))
+	p := newProcess(table, sh("a", "read x; echo here; exit 5"))
 	if err := p.spec.check(); err != nil {
 		t.Fatal(err)
 	}
@@ -233,6 +233,10 @@ func TestInterruptedStart(t *testing.T) {
 	}
 	cmd := exec.Command(p.spec.Args[0], p.spec.Args[1:]...) //nolint:noctx // it ends by itself
 	cmd.Stdout, cmd.Stderr = its[1], its[2]
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -243,6 +247,7 @@ func TestInterruptedStart(t *testing.T) {
 	if list := next.List(0, nil); len(list) != 1 || list[0].PID != cmd.Process.Pid || !list[0].Running {
 		t.Errorf("%+v: process %d was to be found", list, cmd.Process.Pid)
 	}
+	in.Close()
 	if got := drainAll(t, next.watch(t, "", "a"))["a"]; got.out.String() != "here\n" || got.code != 5 || !got.known {
 		t.Errorf("%+v", got)
 	}

@@ -9,7 +9,10 @@ import (
 
 // take makes a file for a record, of which there is none with that name.
 func (s *shelf) take(name string) (*os.File, error) {
-	if one, ok := s.pop(); ok {
+	if one, ok := s.pop(name); ok {
+		if one.name == name {
+			return one.file, nil
+		}
 		err := s.dir.claim(one.name, name)
 		if err == nil {
 			return one.file, nil

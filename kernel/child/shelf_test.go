@@ -6,8 +6,8 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/seed354a1416/deliveryboy/kernel/holder"
@@ -16,13 +16,17 @@ import (
 // TestShelf: a file of a record is used again, with nothing of the old record in it.
 func TestShelf(t *testing.T) {
 	table := open(t)
-	for _, name := range []string{"a", "b", "a"} {
+	for _, name := range []string{"a", "b", "b", "a"} {
 		table.must(t, sh(name, "exit 7"))
 		if got := drainAll(t, table.watch(t, "", name))[name]; got.code != 7 || got.closed != 1 {
 			t.Errorf("%s: %+v", name, got)
 		}
-		if left, err := table.dir.names(); err != nil || len(left) != 1 || !strings.HasPrefix(left[0], sparePrefix) {
+		left, err := table.dir.names()
+		if err != nil || !slices.Equal(left, []string{"0-" + name + extRecord}) {
 			t.Errorf("left in the directory: %q, %v", left, err)
+		}
+		if info, err := os.Stat(filepath.Join(table.dir.file.Name(), left[0])); err != nil || info.Size() != 0 {
+			t.Errorf("%+v, %v", info, err)
 		}
 	}
 	table.must(t, sh("c", "sleep 100"))
@@ -46,7 +50,7 @@ func TestSparesOfTheDead(t *testing.T) {
 	table.must(t, sh("a", "exit 3"))
 	table.must(t, sh("b", "exit 3"))
 	drainAll(t, table.watch(t, "", "b"))
-	if err := os.WriteFile(table.dir.file.Name()+"/"+sparePrefix+"9", []byte("x"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(table.dir.file.Name(), "0-c"+extRecord), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	next := reopen(t, table, holder.Past{Holder: os.Getpid()})

@@ -45,7 +45,9 @@ func (c *conn) start(ctx context.Context, k *call) error {
 	if k.command.pausable {
 		ctx = c.until
 	}
-	c.work.Go(func() {
+	c.work.Add(1)
+	c.server.crew.do(func() {
+		defer c.work.Done()
 		defer k.release()
 		err := tooMuch
 		if err == nil {

@@ -39,6 +39,7 @@ type Server struct {
 	facts     []fact
 
 	work      sync.WaitGroup // connections
+	crew      crew
 	refusals  refusals
 	lingering atomic.Int32       // connections that were refused
 	end       context.CancelFunc // of Serve
@@ -65,7 +66,7 @@ func New(o Options) (*Server, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	s := &Server{options: o, log: o.Log, listener: o.Listener, started: time.Now(), conns: map[*conn]struct{}{}, perUID: map[int]int{}, held: map[int]int{}, events: event.NewHub()}
+	s := &Server{options: o, log: o.Log, listener: o.Listener, started: time.Now(), conns: map[*conn]struct{}{}, perUID: map[int]int{}, held: map[int]int{}, events: event.NewHub(), crew: crew{jobs: make(chan func())}}
 	var err error
 	if s.values, err = value.Open(o.State, s.log, s.events); err != nil {
 		return nil, err
@@ -97,6 +98,7 @@ func (s *Server) Serve(ctx context.Context) error {
 		s.change(ctx)
 	}
 	s.work.Wait()
+	s.crew.end()
 	s.endProcesses()
 	s.sockets.Close(true)
 	err := s.values.Close()
