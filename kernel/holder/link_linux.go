@@ -34,6 +34,7 @@ type Link struct {
 	drops  []string             // what it is to drop, but was not told yet
 	late   map[string]time.Time // of kept, since when it is to keep this, but was not told yet
 	later  *time.Timer          // tells it
+	armed  bool                 // later is about to
 }
 
 // Events are what a holder tells. They are called one at a time, and must not wait for the Link. None may be nil.
@@ -247,13 +248,22 @@ func (l *Link) Spare(key string) {
 	delete(l.late, key)
 }
 
-// soon has the holder told what it was not told yet, of which there is one thing more. The caller has the lock.
+// soon has the holder told what it was not told yet. The caller has the lock.
 func (l *Link) soon() {
-	if l.later == nil {
-		l.later = time.AfterFunc(laterWait, func() { l.catchUp(time.Now().Add(-laterWait / 2)) })
-	} else if len(l.drops)+len(l.late) == 1 {
+	switch {
+	case l.armed || l.closed:
+		return
+	case l.later == nil:
+		l.later = time.AfterFunc(laterWait, func() {
+			l.mu.Lock()
+			l.armed = false // what comes from now on may be too late for this time
+			l.mu.Unlock()
+			l.catchUp(time.Now().Add(-laterWait / 2))
+		})
+	default:
 		l.later.Reset(laterWait)
 	}
+	l.armed = true
 }
 
 // catchUp tells the holder what it was not told yet, but for what was to be kept only after until.
@@ -276,7 +286,7 @@ func (l *Link) due(until time.Time) (list []Held) {
 	defer l.mu.Unlock()
 	for key, since := range l.late {
 		if since.After(until) {
-			l.later.Reset(laterWait)
+			l.soon()
 		} else {
 			list = append(list, l.kept[key])
 		}
@@ -290,15 +300,21 @@ func (l *Link) keepLate(h Held) error {
 		l.sending.Lock()
 		defer l.sending.Unlock()
 		l.mu.Lock()
-		_, late := l.late[h.Key]
+		since, late := l.late[h.Key]
+		delete(l.late, h.Key)
 		l.mu.Unlock()
 		if !late {
 			return nil
 		}
-		// From here on, what is to be dropped is so after this.
+		// What is dropped from here on is so after this: with another message.
 		err := l.post(h.message(fds), 0)
-		if err == nil {
-			l.Spare(h.Key)
+		if errors.Is(err, unix.ETOOMANYREFS) {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			if _, kept := l.kept[h.Key]; kept {
+				l.late[h.Key] = since
+				l.soon()
+			}
 		}
 		return err
 	})
@@ -500,7 +516,7 @@ func (l *Link) dropped(n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.drops = l.drops[n:]; len(l.drops) > 0 {
-		l.later.Reset(laterWait)
+		l.soon()
 	}
 }
 
