@@ -236,20 +236,23 @@ func TestRoomIsReserved(t *testing.T) {
 	t.Parallel()
 	j := ordered(t, open(t), nil)
 	defer j.Close()
-	for name, write := range map[string]func() error{
-		keeperFile: func() error { return j.Keep(&Keeper{Process: Self(), Attempt: 1}, false) },
-		resultFile: func() error { return j.Finish(&Result{Outcome: Returned}, nil) },
+	for _, file := range []struct {
+		name  string
+		write func() error
+	}{
+		{keeperFile, func() error { return j.Keep(&Keeper{Process: Self(), Attempt: 1}, false) }},
+		{resultFile, func() error { return j.Finish(&Result{Outcome: Returned}, nil) }},
 	} {
-		there, err := j.Dir.Stat(name + ".new")
+		there, err := j.Dir.Stat(file.name + ".new")
 		if err != nil {
 			t.Error(err)
 			continue
 		}
-		if err := write(); err != nil {
+		if err := file.write(); err != nil {
 			t.Error(err)
 		}
-		if now, err := j.Dir.Stat(name); err != nil || !os.SameFile(there, now) {
-			t.Errorf("%s is a new file, %v", name, err)
+		if now, err := j.Dir.Stat(file.name); err != nil || !os.SameFile(there, now) {
+			t.Errorf("%s is a new file, %v", file.name, err)
 		}
 	}
 }
