@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -48,12 +49,19 @@ func withContainer(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	const parents = "/sys/fs/cgroup/*/libpod_parent" // which podman makes, and leaves
+	const (
+		parents = "/sys/fs/cgroup/*/libpod_parent" // these podman makes, and leaves
+		state   = "/var/lib/containers"
+	)
 	before, _ := filepath.Glob(parents)
+	_, unused := os.Stat(state)
 	defer func() {
 		_ = podman(nil, "rm", "--force", "--time=0", container)
 		if after, _ := filepath.Glob(parents); len(before) == 0 {
 			rootfs.RemoveGroups(after)
+		}
+		if errors.Is(unused, fs.ErrNotExist) {
+			_ = os.RemoveAll(state)
 		}
 		if err := os.RemoveAll(dir); err != nil {
 			fmt.Fprintln(os.Stderr, err)
