@@ -1,7 +1,6 @@
 package child
 
 import (
-	"cmp"
 	"errors"
 	"os"
 	"strconv"
@@ -90,7 +89,7 @@ func (p *process) learn() {
 	_ = p.table.link.Forget(p.run.Process)
 }
 
-// ownChild is how a child of this process has ended, which stays a zombie.
+// ownChild is how a child of this process has ended, which stays a zombie; os.ErrClosed if its descriptor is closed.
 func ownChild(pidfd *os.File) (code int, err error) {
 	raw, err := pidfd.SyscallConn()
 	if err != nil {
@@ -105,8 +104,11 @@ func ownChild(pidfd *os.File) (code int, err error) {
 			}
 		}
 	})
-	if failed != nil || err != nil {
-		return 0, cmp.Or(failed, err)
+	if failed != nil { // Control fails for nothing else
+		return 0, os.ErrClosed
+	}
+	if err != nil {
+		return 0, err
 	}
 	status := int(*(*int32)(unsafe.Add(unsafe.Pointer(&info), 20+(unsafe.Sizeof(uintptr(0))-4)))) // behind the pid and the uid
 	const exited = 1                                                                              // CLD_EXITED

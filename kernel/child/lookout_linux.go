@@ -87,7 +87,7 @@ func (l *lookout) find(e unix.EpollEvent) (*process, source) {
 	return l.who[number>>sourceBits], source(number & (1<<sourceBits - 1))
 }
 
-// add watches a descriptor. Each change of it is told once, also one that was before.
+// add watches a descriptor, unless it is closed (os.ErrClosed). Each change of it is told once, also one that was before.
 func (l *lookout) add(p *process, s source, f *os.File) error {
 	raw, err := f.SyscallConn()
 	if err != nil {
@@ -97,8 +97,8 @@ func (l *lookout) add(p *process, s source, f *os.File) error {
 		l.admit(p)
 		err = unix.EpollCtl(l.fd, unix.EPOLL_CTL_ADD, int(fd), eventOf(p, s))
 	})
-	if failed != nil {
-		return failed
+	if failed != nil { // Control fails for nothing else
+		return os.ErrClosed
 	}
 	return os.NewSyscallError("epoll_ctl", err)
 }

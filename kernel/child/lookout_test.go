@@ -3,7 +3,9 @@
 package child
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"slices"
 	"testing"
@@ -87,5 +89,23 @@ func TestStreamsInTheirOrder(t *testing.T) {
 		if got := order(t, table.watch(t, "", name)); !slices.Equal(got, []string{first, second, "closed:0 true"}) {
 			t.Errorf("%s: %q", script, got)
 		}
+	}
+}
+
+// TestClosedIsNoEnd: a process whose descriptor this server has closed, as it ends, is not one that has ended somehow.
+func TestClosedIsNoEnd(t *testing.T) {
+	table := open(t)
+	table.must(t, sh("a", "sleep 1000"))
+	p := table.all()[0]
+	pidfd, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pidfd.Close()
+	if _, err := ownChild(pidfd); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("its end: %v", err)
+	}
+	if err := table.lookout.add(p, theEnd, pidfd); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("to watch it: %v", err)
 	}
 }

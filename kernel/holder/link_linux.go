@@ -328,7 +328,7 @@ func unlessLost(err error) error {
 	return err
 }
 
-// withFDs calls f with the descriptors of files, none of which is closed meanwhile.
+// withFDs calls f with the descriptors of files, none of which is closed meanwhile; os.ErrClosed if one is closed already.
 func withFDs(files []*os.File, fds []int, f func([]int) error) (err error) {
 	if len(files) == 0 {
 		return f(fds)
@@ -338,7 +338,10 @@ func withFDs(files []*os.File, fds []int, f func([]int) error) (err error) {
 		return err
 	}
 	failed := raw.Control(func(fd uintptr) { err = withFDs(files[1:], append(fds, int(fd)), f) })
-	return errors.Join(failed, err)
+	if failed != nil { // Control fails for nothing else
+		return os.ErrClosed
+	}
+	return err
 }
 
 // Kept is all that the holder keeps, or kept when it was still there.
